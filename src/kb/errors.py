@@ -1,0 +1,57 @@
+"""Errors named for their cause; each message holds the offending value and the way out."""
+
+
+class KbError(Exception):
+    """Base of everything that kb reports to its user in one line."""
+
+
+class BadQuery(KbError):
+    """The question is empty or too long, or `top` is out of range."""
+
+
+class BadInput(KbError):
+    """A path, option or input line that cannot be used."""
+
+
+class UnknownName(KbError):
+    """A bank, dimension, topic or report that is not known; the message names the nearest ones."""
+
+
+class NothingMatches(KbError):
+    """The filters are known, and no passage matches them all."""
+
+
+class UnreadableFile(KbError):
+    """A file that no reader could make pages of."""
+
+
+class WrongPassword(UnreadableFile):
+    """The file is encrypted, and no password that was given opens it."""
+
+
+class ModelUnavailable(KbError):
+    """The embedding model cannot be loaded."""
+
+
+class ModelMismatch(KbError):
+    """The index was made with another model than the one that is set."""
+
+
+class IndexMissing(KbError):
+    """There is no index in the folder."""
+
+
+class IndexDamaged(KbError):
+    """The index is there and cannot be used: not a store of ours, of another version, or broken."""
+
+
+class IndexBusy(KbError):
+    """Another process is writing to the index."""
+
+
+class NotFound(KbError):
+    """No document or passage has this id."""
+
+
+class QuoteNotFound(KbError):
+    """A quote does not stand in the stored text of its page."""

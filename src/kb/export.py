@@ -1,0 +1,164 @@
+"""Records → the JSON of the contract, and every live passage as JSON lines, CSV or Parquet."""
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from kb.errors import BadInput
+from kb.records import Answer, Citation, Document, Hit, Passage, Point
+from kb.search import SearchResult
+from kb.store import StoredPassage
+
+LIST_MARK = "；"
+"""Between the values of a list in CSV."""
+
+
+def document_json(document: Document) -> dict[str, Any]:
+    """What a result says of its report."""
+    return {
+        "id": document.id,
+        "title": document.title,
+        "file": document.file,
+        "publisher": document.publisher,
+        "year": document.year,
+    }
+
+
+def passage_json(passage: Passage, document: Document) -> dict[str, Any]:
+    """A passage with its report and tags."""
+    return {
+        "passage_id": passage.id,
+        "doc": document_json(document),
+        "pages": list(passage.pages),
+        "heading": list(passage.heading),
+        "text": passage.text,
+        "banks": list(passage.banks),
+        "dimension": passage.dimension,
+        "topics": list(passage.topics),
+        "role": passage.role,
+    }
+
+
+def exported_json(stored: StoredPassage) -> dict[str, Any]:
+    """An export line: a passage with its kind and its spans in the pages' texts."""
+    passage = stored.passage
+    spans = [{"page": span.page, "start": span.start, "end": span.end} for span in passage.spans]
+    return {**passage_json(passage, stored.document), "kind": passage.kind.value, "spans": spans}
+
+
+def hit_json(hit: Hit) -> dict[str, Any]:
+    """A search result."""
+    return {
+        "rank": hit.rank,
+        "score": round(hit.score, 4),
+        **passage_json(hit.passage, hit.document),
+        "quote": hit.quote,
+    }
+
+
+def result_json(result: SearchResult, identity: object = None) -> dict[str, Any]:
+    """All results of a question."""
+    return {
+        "id": identity,
+        "query": result.query,
+        "abstained": result.abstained,
+        "results": [hit_json(hit) for hit in result.hits],
+    }
+
+
+def citation_json(citation: Citation) -> dict[str, Any]:
+    """Where a quote stands."""
+    return {
+        "title": citation.title,
+        "publisher": citation.publisher,
+        "year": citation.year,
+        "file": citation.file,
+        "pages": list(citation.pages),
+        "labels": list(citation.labels),
+    }
+
+
+def point_json(point: Point) -> dict[str, Any]:
+    """A quoted point of an answer."""
+    passage = point.hit.passage
+    return {
+        "quote": point.citation.quote,
+        "passage_id": passage.id,
+        "citation": citation_json(point.citation),
+        "heading": list(passage.heading),
+        "banks": list(passage.banks),
+        "dimension": passage.dimension,
+        "topics": list(passage.topics),
+        "role": passage.role,
+        "score": round(point.hit.score, 4),
+    }
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """An answer by bank, with what was searched."""
+    coverage = answer.coverage
+    return {
+        "question": answer.question,
+        "abstained": answer.abstained,
+        "banks": [
+            {"bank": evidence.bank, "points": [point_json(point) for point in evidence.points]}
+            for evidence in answer.evidence
+        ],
+        "nearest": [hit_json(hit) for hit in answer.nearest],
+        "coverage": {
+            "documents": coverage.documents,
+            "passages": coverage.passages,
+            "unreadable_pages": coverage.unreadable_pages,
+            "unreadable_files": coverage.unreadable_files,
+        },
+        "dropped": answer.dropped,
+    }
+
+
+def write_jsonl(passages: Iterable[StoredPassage], out: TextIO) -> None:
+    """One JSON object a line."""
+    for stored in passages:
+        out.write(json.dumps(exported_json(stored), ensure_ascii=False) + "\n")
+
+
+def flat_row(stored: StoredPassage) -> dict[str, Any]:
+    """A passage as one row of plain values."""
+    passage, document = stored.passage, stored.document
+    return {
+        "passage_id": passage.id,
+        "file": document.file,
+        "title": document.title,
+        "publisher": document.publisher,
+        "year": document.year,
+        "pages": LIST_MARK.join(map(str, passage.pages)),
+        "heading": " > ".join(passage.heading),
+        "kind": passage.kind.value,
+        "banks": LIST_MARK.join(passage.banks),
+        "dimension": passage.dimension,
+        "topics": LIST_MARK.join(passage.topics),
+        "role": passage.role,
+        "text": passage.text,
+    }
+
+
+def write_csv(passages: Iterable[StoredPassage], out: TextIO) -> None:
+    """A header and one row a passage."""
+    writer: csv.DictWriter[str] | None = None
+    for row in map(flat_row, passages):
+        if writer is None:
+            writer = csv.DictWriter(out, list(row))
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def write_parquet(passages: Iterable[StoredPassage], path: Path) -> None:
+    """The records of `write_jsonl` as a Parquet file. Raises BadInput where pyarrow is not installed."""
+    try:
+        import pyarrow  # an optional extra
+        import pyarrow.parquet
+    except ImportError as error:
+        raise BadInput("Parquet needs pyarrow: pip install 'kb[parquet]'") from error
+    table = pyarrow.Table.from_pylist([exported_json(stored) for stored in passages])
+    pyarrow.parquet.write_table(table, path)

@@ -1,0 +1,327 @@
+"""Laid-out pages → pages with text, and the document's blocks: headings with level, paragraphs, lists, table rows."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from kb.layout.noise import Noise, find_noise
+from kb.layout.page import Flow, PageLayout, Table
+from kb.layout.paragraphs import Paragraph, Row, rows_to_paragraphs, strips_to_rows
+from kb.layout.strips import Strip
+from kb.layout.styles import (
+    BULLET,
+    CAPTION,
+    NUMBERED,
+    NUMBERINGS,
+    NUMERIC,
+    SENTENCE_END,
+    SPEAKER,
+    Typography,
+    document_typography,
+    heading_levels,
+    numbering,
+)
+from kb.layout.tables import DraftTable, TableCell, carry_down, column_edges, continues, join_tables
+from kb.records import Block, Kind, Line, Page, Piece
+
+MAX_HEADING = 60
+MAX_LABEL = 14
+COVER_CHARACTERS = 200
+"""A first page with less text is a cover."""
+
+MIN_BOX = 40
+"""A box with less text than this is a label of a drawing, and its text goes with what stands around it."""
+
+CONTENTS_ROW = re.compile(r"(?:[.．…·_•\s]{3,}|\s)\d{1,3}$")
+PUNCTUATION = re.compile(r"[，。；、：:,;]")
+
+
+@dataclass(slots=True)
+class PageWriter:
+    """Collects a page's text, one strip a line, and tells where each strip came to stand."""
+
+    lines: list[Line] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    length: int = 0
+
+    def write(self, page: int, strip: Strip) -> Piece:
+        """Add a strip to the text."""
+        start, end = self.length, self.length + len(strip.text)
+        self.lines.append(Line(start, end, strip.box, strip.size))
+        self.parts.append(strip.text)
+        self.length = end + 1
+        return Piece(page, start, end, strip.text)
+
+    def text(self) -> str:
+        """All lines so far."""
+        return "\n".join(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A block before levels are known, with what decides whether the next one goes on with it."""
+
+    kind: Kind
+    page: int
+    panel: int
+    size: float
+    pieces: tuple[Piece, ...] = ()
+    table: DraftTable | None = None
+    open_end: bool = False
+    open_start: bool = False
+
+    @property
+    def text(self) -> str:
+        """The lines run together."""
+        return "".join(piece.text for piece in self.pieces)
+
+
+def layouts_to_blocks(layouts: Sequence[PageLayout]) -> tuple[list[Page], list[Block]]:
+    """The document's pages with their text, and its blocks in reading order, noise left out of the blocks."""
+    style = document_typography(layouts)
+    noise = find_noise(layouts, style.size)
+    pages: list[Page] = []
+    drafts: list[Draft] = []
+    for layout in layouts:
+        writer = PageWriter()
+        found = list(page_to_drafts(layout, writer, style, noise))
+        if layout.number == 1 and len(layouts) > 3 and writer.length < COVER_CHARACTERS:
+            found = [replace(draft, kind=Kind.NOISE) for draft in found]
+        drafts += found
+        size = layout.width, layout.height
+        label = noise.labels.get(layout.number)
+        pages.append(
+            Page(layout.number, *size, writer.text(), tuple(writer.lines), layout.reader, label, layout.problem)
+        )
+    drafts = join_drafts([draft for draft in drafts if draft.kind is not Kind.NOISE])
+    return pages, list(drafts_to_blocks(drafts))
+
+
+def page_to_drafts(layout: PageLayout, writer: PageWriter, style: Typography, noise: Noise) -> Iterator[Draft]:
+    """Write a page's text and draft its blocks."""
+    contents = is_contents(layout, noise)
+    for flow in layout.flows:
+        for strips, table in runs_of_strips(flow):
+            yield from strips_to_drafts(layout, flow, strips, writer, style, noise, contents)
+            if table:
+                yield Draft(Kind.TABLE, layout.number, flow.panel, style.size, table=draft_table(table, layout, writer))
+    for strip in layout.loose:
+        writer.write(layout.number, strip)
+
+
+def runs_of_strips(flow: Flow) -> Iterator[tuple[list[Strip], Table | None]]:
+    """A flow as stretches of strips, each with the table that ends it."""
+    strips: list[Strip] = []
+    for part in flow.parts:
+        if isinstance(part, Strip):
+            strips.append(part)
+        else:
+            yield strips, part
+            strips = []
+    yield strips, None
+
+
+def strips_to_drafts(
+    layout: PageLayout,
+    flow: Flow,
+    strips: Sequence[Strip],
+    writer: PageWriter,
+    style: Typography,
+    noise: Noise,
+    contents: bool,
+) -> Iterator[Draft]:
+    """Draft the paragraphs of a stretch of strips; noise and chart labels are written and drafted as such."""
+    running = [strip for strip in strips if (layout.number, strip) in noise]
+    rows = strips_to_rows([strip for strip in strips if (layout.number, strip) not in noise])
+    labels = [] if contents else chart_rows(rows, style)
+    for strip in (*running, *(strip for row in labels for strip in row.strips)):
+        yield Draft(Kind.NOISE, layout.number, flow.panel, strip.size, (writer.write(layout.number, strip),))
+    for paragraph in rows_to_paragraphs([row for row in rows if row not in labels], style):
+        kind = Kind.CONTENTS if contents else kind_of(paragraph, style, flow.panel > 0)
+        pieces = tuple(writer.write(layout.number, strip) for strip in paragraph.strips)
+        prose = kind in (Kind.TEXT, Kind.LIST)
+        ended = bool(SENTENCE_END.search(paragraph.text))
+        yield Draft(
+            kind,
+            layout.number,
+            flow.panel,
+            paragraph.size,
+            pieces,
+            open_end=prose and paragraph.last and paragraph.full and not ended,
+            open_start=kind is Kind.TEXT and paragraph.first and not paragraph.indented,
+        )
+
+
+def is_contents(layout: PageLayout, noise: Noise) -> bool:
+    """Whether most rows of the page end with a number, behind leaders or set apart, as a table of contents does."""
+    strips = [part for flow in layout.flows for part in flow.parts if isinstance(part, Strip)]
+    rows = strips_to_rows([strip for strip in strips if (layout.number, strip) not in noise])
+    entries = sum(bool(CONTENTS_ROW.search(row.text)) and len(row.text) > 4 for row in rows)
+    return entries >= 5 and entries >= 0.5 * len(rows)
+
+
+def chart_rows(rows: Sequence[Row], style: Typography) -> list[Row]:
+    """Rows that are labels and axis numbers of a chart: small, short, unpunctuated, several or beside numbers."""
+    is_label = [looks_like_axis(row, style) for row in rows]
+    for at, row in enumerate(rows):
+        beside = is_label[at - 1 : at] + is_label[at + 1 : at + 2]
+        if not is_label[at] and any(beside) and is_short(row, style) and len(row.strips) == 1:
+            is_label[at] = True
+    return [row for row, label in zip(rows, is_label, strict=True) if label]
+
+
+def looks_like_axis(row: Row, style: Typography) -> bool:
+    """A row of numbers alone, or of several short labels smaller than the body."""
+    if NUMERIC.match(row.text) and len(row.text) <= 12 and row.size <= 1.3 * style.size:
+        return True
+    return len(row.strips) >= 2 and all(is_short(Row((strip,)), style) for strip in row.strips)
+
+
+def is_short(row: Row, style: Typography) -> bool:
+    """A few characters without punctuation, smaller than the body."""
+    return len(row.text) <= 16 and row.size < 0.97 * style.size and not PUNCTUATION.search(row.text)
+
+
+def kind_of(paragraph: Paragraph, style: Typography, boxed: bool) -> Kind:
+    """What a paragraph is, by its words and its type."""
+    if not any(char.isalnum() for char in paragraph.text):
+        return Kind.NOISE
+    if CAPTION.match(paragraph.text):
+        return Kind.CAPTION
+    if SPEAKER.match(paragraph.text) and len(paragraph.text) <= 40:
+        return Kind.QUOTE
+    if is_heading(paragraph, style, boxed):
+        return Kind.HEADING
+    if is_chart_title(paragraph, style):
+        return Kind.CAPTION
+    if BULLET.match(paragraph.text) or NUMBERED.match(paragraph.text):
+        return Kind.LIST
+    return Kind.TEXT
+
+
+def is_heading(paragraph: Paragraph, style: Typography, boxed: bool) -> bool:
+    """Larger, bolder or numbered, short, and no sentence; or a label that opens a box or ends with a colon."""
+    text, rows = paragraph.text, len(paragraph.rows)
+    if not 2 <= len(text) <= MAX_HEADING or rows > 3 or NUMERIC.match(text):
+        return False
+    if SENTENCE_END.search(text.rstrip("?？")) or "。" in text or BULLET.match(text):
+        return False
+    if paragraph.size >= 1.12 * style.size:
+        return "，" not in text or all(style.is_body(s) or style.is_bold(s) for s in paragraph.strips)
+    if is_label(paragraph, boxed):
+        return True
+    if paragraph.size < 0.97 * style.size and not style.is_bold(paragraph.strips[0]):
+        return False
+    if all(style.is_bold(strip) for strip in paragraph.strips):
+        return rows <= 2 and paragraph.size >= 0.97 * style.size
+    if rows > 1 or paragraph.full and len(text) > MAX_LABEL:
+        return False
+    return numbering(text) in (0, 1, 2, 3, 5, 6, 7) and len(text) <= 40 and "：" not in text[:-1]
+
+
+def is_label(paragraph: Paragraph, boxed: bool) -> bool:
+    """A few words on a line of their own over text: they end with a colon, or open a box."""
+    if len(paragraph.rows) > 1 or len(paragraph.text) > MAX_LABEL or "，" in paragraph.text or paragraph.last:
+        return False
+    return paragraph.text.endswith(("：", ":")) or boxed and paragraph.first
+
+
+def is_chart_title(paragraph: Paragraph, style: Typography) -> bool:
+    """A short bold line smaller than the body, which is no heading: the title over a chart or table."""
+    bold = all(style.is_bold(strip) for strip in paragraph.strips)
+    small = paragraph.size < 0.97 * style.size
+    return bold and small and len(paragraph.rows) == 1 and not SENTENCE_END.search(paragraph.text)
+
+
+def draft_table(table: Table, layout: PageLayout, writer: PageWriter) -> DraftTable:
+    """Write a table's text cell by cell, and draft it."""
+    rows: list[tuple[TableCell | None, ...]] = []
+    for row in table.rows:
+        cells = [
+            TableCell(cell.box, tuple(writer.write(layout.number, strip) for strip in cell.strips)) if cell else None
+            for cell in row
+        ]
+        rows.append(tuple(cells))
+    return DraftTable(tuple(carry_down(rows)), column_edges(table.rows))
+
+
+def join_drafts(drafts: Sequence[Draft]) -> list[Draft]:
+    """Join what a column or page break parted: paragraphs, tables, and a quote with its speaker."""
+    joined: list[Draft] = []
+    for draft in drafts:
+        last = joined[-1] if joined else None
+        if draft.table and (at := table_before(joined, draft)) is not None:
+            before = joined[at]
+            assert before.table
+            joined[at] = replace(before, table=join_tables(before.table, draft.table), page=draft.page)
+        elif draft.kind is Kind.QUOTE and last and last.kind in (Kind.TEXT, Kind.HEADING) and last.page == draft.page:
+            joined[-1] = replace(last, kind=Kind.QUOTE, pieces=last.pieces + draft.pieces, open_end=False)
+        elif draft.open_start and (at := text_before(joined, draft)) is not None:
+            before = joined[at]
+            pieces = before.pieces + draft.pieces
+            joined[at] = replace(before, pieces=pieces, open_end=draft.open_end, page=draft.page)
+        else:
+            joined.append(draft)
+    return joined
+
+
+def table_before(joined: Sequence[Draft], draft: Draft) -> int | None:
+    """Where the table stands that this one continues: on the page before, with nothing but captions since."""
+    for at in range(len(joined) - 1, -1, -1):
+        before = joined[at]
+        if before.table and draft.table:
+            follows = before.page == draft.page - 1 and continues(before.table, draft.table)
+            return at if follows else None
+        if before.kind is not Kind.CAPTION:
+            return None
+    return None
+
+
+def text_before(joined: Sequence[Draft], draft: Draft) -> int | None:
+    """Where the paragraph stands that this one continues: open at its end, of the same type, captions apart."""
+    for at in range(len(joined) - 1, -1, -1):
+        before = joined[at]
+        if before.open_end:
+            same = abs(before.size - draft.size) < 0.6 and draft.page - before.page <= 1
+            boxed = before.panel != draft.panel and before.page == draft.page
+            return at if same and not boxed else None
+        if before.kind is not Kind.CAPTION:
+            return None
+    return None
+
+
+def drafts_to_blocks(drafts: Sequence[Draft]) -> Iterator[Block]:
+    """Drafts as blocks, headings with their level, table rows one by one, boxes as groups."""
+    headings = [draft for draft in drafts if draft.kind is Kind.HEADING]
+    levels = heading_levels([(round(draft.size * 2) / 2, draft.text) for draft in headings])
+    filled: Counter[tuple[int, int]] = Counter()
+    for draft in drafts:
+        filled[draft.page, draft.panel] += (
+            0 if draft.kind is Kind.HEADING else len(draft.text) + MIN_BOX * bool(draft.table)
+        )
+    boxes = {key for key, length in filled.items() if length >= MIN_BOX and key[1]}
+    for draft in drafts:
+        group = draft.page * 1000 + draft.panel if (draft.page, draft.panel) in boxes else 0
+        if draft.table:
+            yield from table_to_blocks(draft.table, group)
+        elif draft.kind is Kind.HEADING:
+            key = round(draft.size * 2) / 2, numbering(draft.text)
+            yield Block(Kind.HEADING, draft.pieces, levels[key], group)
+        else:
+            yield Block(draft.kind, draft.pieces, 0, group)
+
+
+def table_to_blocks(table: DraftTable, group: int) -> Iterator[Block]:
+    """One block a row, each with the header's words."""
+    header = table.header
+    for row in table.rows[1:] if header else table.rows:
+        names = header or (None,) * len(row)
+        cells = tuple(
+            (name.pieces if name else (), cell.pieces) for name, cell in zip(names, row, strict=False) if cell
+        )
+        if any(pieces for _, pieces in cells):
+            yield Block(Kind.TABLE, (), 0, group, cells)
+
+
+assert len(NUMBERINGS) > 7  # is_heading names some of them by their place

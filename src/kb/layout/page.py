@@ -1,0 +1,191 @@
+"""One raw page → its strips in reading order, box by box and column by column, with tables as cells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from kb.layout.order import Item, reading_order
+from kb.layout.shapes import area, contains, height, holds, middle, overlap, union, width
+from kb.layout.strips import Cell, Strip, glyphs_to_strips
+from kb.records import Box, Glyph, Grid, RawPage
+
+MIN_BOX_WIDTH = 50.0
+MIN_BOX_GLYPHS = 6
+MARGIN = 0.065
+"""The share of a page's height, at its top and its bottom, where running lines stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A ruled table's rows of cells, from the top down; None where a merged cell goes on."""
+
+    box: Box
+    rows: tuple[tuple[Cell | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A column's strips and tables from the top down, in the innermost box that holds them.
+
+    `frame` is that box, or the page; `panel` numbers the outermost box on the page that the flow stands in (0: none).
+    """
+
+    frame: Box
+    panel: int
+    parts: tuple[Strip | Table, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageLayout:
+    """A page in reading order. `loose` are strips that belong to no text: watermarks, turned text, chart labels."""
+
+    number: int
+    width: float
+    height: float
+    flows: tuple[Flow, ...]
+    loose: tuple[Strip, ...]
+    reader: str
+    problem: str | None
+
+
+@dataclass(slots=True)
+class Region:
+    """A box with what lies directly in it; the root is the page. Filled while a page is laid out."""
+
+    box: Box
+    children: list["Region"]
+    glyphs: list[Glyph]
+    tables: list[Table]
+
+
+def lay_out(page: RawPage) -> PageLayout:
+    """Put one page in reading order."""
+    tables, charts = grids_to_tables(page)
+    root = nest_boxes(page, [table.box for table in tables] + charts)
+    loose: list[Glyph] = []
+    for glyph in page.glyphs:
+        x, y = middle(glyph.box)
+        if not glyph.upright or any(holds(chart, x, y) for chart in charts):
+            loose.append(glyph)
+        elif not any(holds(table.box, x, y) for table in tables):
+            innermost(root, x, y).glyphs.append(glyph)
+    for table in tables:
+        innermost(root, *middle(table.box)).tables.append(table)
+    flows = tuple(region_to_flows(root, 0))
+    return PageLayout(
+        page.number, page.width, page.height, flows, tuple(glyphs_to_strips(loose)), page.reader, page.problem
+    )
+
+
+def grids_to_tables(page: RawPage) -> tuple[list[Table], list[Box]]:
+    """The ruled grids that are tables, and the boxes of those that are drawn charts."""
+    tables: list[Table] = []
+    charts: list[Box] = []
+    for grid in page.grids:
+        table = Table(grid.box, tuple(grid_row_to_cells(row, page.glyphs) for row in grid.rows))
+        rows = tuple(row for row in table.rows if any(cell and cell.strips for cell in row))
+        table = Table(grid.box, rows)
+        if is_table(table, len(grid.rows)):
+            tables.append(table)
+        elif looks_drawn(grid):
+            charts.append(grid.box)
+    return tables, charts
+
+
+def grid_row_to_cells(row: Sequence[Box | None], glyphs: Sequence[Glyph]) -> tuple[Cell | None, ...]:
+    """A row of cell boxes with the text that stands in each."""
+    cells: list[Cell | None] = []
+    for box in row:
+        inside = [glyph for glyph in glyphs if glyph.upright and holds(box, *middle(glyph.box))] if box else []
+        cells.append(Cell(box, tuple(glyphs_to_strips(inside))) if box else None)
+    return tuple(cells)
+
+
+def is_table(table: Table, grid_rows: int) -> bool:
+    """Tell a table from a chart's grid lines and from boxes that touch: nearly every row has text in two cells."""
+    if len(table.rows) < 2 or len(table.rows) < 0.6 * grid_rows:
+        return False
+    filled = [sum(bool(cell and cell.strips) for cell in row) for row in table.rows]
+    cells = sum(cell is not None for row in table.rows for cell in row)
+    return sum(count >= 2 for count in filled) >= 0.7 * len(filled) and sum(filled) >= 0.5 * cells
+
+
+def looks_drawn(grid: Grid) -> bool:
+    """Whether a grid that is no table is a chart: many cells, as bars over grid lines give."""
+    return sum(box is not None for row in grid.rows for box in row) >= 6
+
+
+def nest_boxes(page: RawPage, taken: Sequence[Box]) -> Region:
+    """The page's drawn boxes that hold text, as a tree by containment. `taken` are tables and charts."""
+    root = Region((0.0, 0.0, page.width, page.height), [], [], [])
+    chosen: list[Box] = []
+    shapes = sorted((shape.box for shape in page.shapes), key=area, reverse=True)
+    sizes = [glyph.size for glyph in page.glyphs] or [10.0]
+    least = 1.5 * median(sizes)
+    for box in shapes:
+        if width(box) < MIN_BOX_WIDTH or height(box) < least or area(box) > 0.85 * area(root.box):
+            continue
+        if any(contains(other, box, 1.0) or overlap(other, box) > 0.3 * area(box) for other in taken):
+            continue
+        if any(clashes(box, other) for other in chosen):
+            continue
+        if sum(holds(box, *middle(glyph.box)) for glyph in page.glyphs) >= MIN_BOX_GLYPHS:
+            chosen.append(box)
+            parent = innermost(root, *middle(box), box)
+            parent.children.append(Region(box, [], [], []))
+    return root
+
+
+def clashes(box: Box, other: Box) -> bool:
+    """Whether a smaller box is nearly the same as a larger one, or cuts its edge."""
+    shared = overlap(box, other)
+    return shared > 0.9 * area(other) or 0.05 * area(box) < shared < 0.95 * area(box)
+
+
+def innermost(region: Region, x: float, y: float, box: Box | None = None) -> Region:
+    """The smallest region that holds the point (and the box, where given)."""
+    for child in region.children:
+        if holds(child.box, x, y) and (box is None or contains(child.box, box)):
+            return innermost(child, x, y, box)
+    return region
+
+
+def region_to_flows(region: Region, panel: int) -> list[Flow]:
+    """A region's own text, tables and inner boxes in reading order; each box is read whole where it stands."""
+    strips = glyphs_to_strips(region.glyphs)
+    size = median([strip.size for strip in strips]) if strips else 10.0
+    things: list[Strip | Table | Region] = [*strips, *region.tables, *region.children]
+    items = [
+        Item(key, thing.box, thing.size if isinstance(thing, Strip) else size, not isinstance(thing, Strip))
+        for key, thing in enumerate(things)
+    ]
+    flows: list[Flow] = []
+    for column in [column for part in apart_from_margins(items, region.box) for column in reading_order(part)]:
+        parts: list[Strip | Table] = []
+        for item in column:
+            thing = things[item.key]
+            if isinstance(thing, Region):
+                flows += [Flow(region.box, panel, tuple(parts))] if parts else []
+                parts = []
+                flows += region_to_flows(thing, panel or item.key + 1)
+            else:
+                parts.append(thing)
+        flows += [Flow(region.box, panel, tuple(parts))] if parts else []
+    return flows
+
+
+def apart_from_margins(items: Sequence[Item], frame: Box) -> list[list[Item]]:
+    """Items in the top margin, the body and the bottom margin, so that a running line joins no column."""
+    top, bottom = frame[1] + MARGIN * height(frame), frame[3] - MARGIN * height(frame)
+    if frame[1] > 0:  # a box on the page has no running lines
+        return [list(items)]
+    head = [item for item in items if middle(item.box)[1] < top]
+    foot = [item for item in items if middle(item.box)[1] > bottom]
+    taken = {item.key for item in (*head, *foot)}
+    return [head, [item for item in items if item.key not in taken], foot]
+
+
+def flow_edges(flow: Flow) -> tuple[float, float]:
+    """The left and right edge of the text of a flow, in points."""
+    box = union(part.box for part in flow.parts)
+    return box[0], box[2]

@@ -1,0 +1,133 @@
+"""Glyphs → strips: stretches of one printed line that belong together, split at gaps wider than a character."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kb.layout.shapes import height, middle, union
+from kb.records import Box, Glyph
+
+T = TypeVar("T", str, float)
+
+GAP = 1.0
+"""A gap wider than this, in character sizes, parts two strips of one line: columns, cells, labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Part of a printed line. `size` and `font` are those of most of its characters.
+
+    `slant` marks turned text, `mixed` a line whose Chinese is set in more than one font, as with bold words in it.
+    """
+
+    text: str
+    box: Box
+    size: float
+    font: str
+    slant: bool = False
+    mixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A table cell: its box and its strips from the top down."""
+
+    box: Box
+    strips: tuple[Strip, ...]
+
+    @property
+    def text(self) -> str:
+        """The cell's lines run together."""
+        return "".join(strip.text for strip in self.strips)
+
+
+def glyphs_to_strips(glyphs: Iterable[Glyph]) -> list[Strip]:
+    """Strips of glyphs that share a region, from the top down. Overprinted doubles are dropped."""
+    runs: list[list[Glyph]] = []
+    for glyph in drop_doubles(glyphs):
+        if runs and follows(runs[-1][-1], glyph):
+            runs[-1].append(glyph)
+        else:
+            runs.append([glyph])
+    runs = [run for run in runs if not all(glyph.text.isspace() for glyph in run)]
+    return sorted((run_to_strip(run) for run in join_runs(runs)), key=lambda strip: (strip.box[1], strip.box[0]))
+
+
+def drop_doubles(glyphs: Iterable[Glyph]) -> Iterable[Glyph]:
+    """Leave out a character printed again within a sixth of its size: bold by overprint."""
+    seen: dict[tuple[str, int, int], Glyph] = {}
+    for glyph in glyphs:
+        step = max(glyph.size / 3, 1.0)
+        column, row = round(glyph.box[0] / step), round(glyph.box[1] / step)
+        near = (seen.get((glyph.text, column + dx, row + dy)) for dx in (-1, 0, 1) for dy in (-1, 0, 1))
+        if any(other and is_double(other, glyph) for other in near):
+            continue
+        seen[glyph.text, column, row] = glyph
+        yield glyph
+
+
+def is_double(one: Glyph, other: Glyph) -> bool:
+    """Whether two equal characters stand on one spot."""
+    slack = one.size / 6
+    return abs(one.box[0] - other.box[0]) < slack and abs(one.box[1] - other.box[1]) < slack
+
+
+def follows(before: Glyph, after: Glyph) -> bool:
+    """Whether `after` goes on where `before` ends, on the same line."""
+    size = max(before.size, after.size)
+    gap = after.box[0] - before.box[2]
+    return same_line(before.box, after.box) and -0.4 * size < gap < GAP * size
+
+
+def same_line(one: Box, other: Box) -> bool:
+    """Whether the middles of two boxes are level, up to a third of the lower one's height."""
+    return abs(middle(one)[1] - middle(other)[1]) < 0.35 * max(min(height(one), height(other)), 1.0)
+
+
+def join_runs(runs: Sequence[list[Glyph]]) -> list[list[Glyph]]:
+    """Join runs that stand side by side on a line but were drawn apart (numbers, links, other fonts)."""
+    boxes = [union(glyph.box for glyph in run) for run in runs]
+    order = sorted(range(len(runs)), key=lambda i: (round(middle(boxes[i])[1] / 2), boxes[i][0]))
+    joined: list[tuple[Box, list[Glyph]]] = []
+    for i in order:
+        size = runs[i][0].size
+        for at in range(len(joined) - 1, max(-1, len(joined) - 12), -1):
+            box, run = joined[at]
+            gap = max(boxes[i][0] - box[2], box[0] - boxes[i][2])
+            if same_line(box, boxes[i]) and -0.4 * size < gap < GAP * max(size, run[-1].size):
+                joined[at] = union((box, boxes[i])), sorted([*run, *runs[i]], key=lambda glyph: glyph.box[0])
+                break
+        else:
+            joined.append((boxes[i], list(runs[i])))
+    return [run for _, run in joined]
+
+
+def run_to_strip(run: Sequence[Glyph]) -> Strip:
+    """A run as a strip, with the blank that a gap between two Latin words stands for."""
+    text = ""
+    for before, glyph in zip([None, *run], run, strict=False):
+        if before and is_word_gap(before, glyph):
+            text += " "
+        text += glyph.text
+    inked = [glyph for glyph in run if not glyph.text.isspace()]
+    size = most((round(glyph.size, 1), len(glyph.text)) for glyph in inked)
+    font = most((glyph.font, len(glyph.text)) for glyph in inked)
+    mixed = any(glyph.font != font and "\u4e00" <= glyph.text <= "\u9fff" for glyph in inked)
+    return Strip(text.strip(), union(glyph.box for glyph in inked), size, font, not inked[0].upright, mixed)
+
+
+def is_word_gap(before: Glyph, after: Glyph) -> bool:
+    """Whether a blank between two Latin characters was left out by the typesetter."""
+    if not (before.text[-1:].isascii() and after.text[:1].isascii()):
+        return False
+    if before.text.isspace() or after.text.isspace():
+        return False
+    return after.box[0] - before.box[2] > 0.2 * after.size
+
+
+def most(weighted: Iterable[tuple[T, int]]) -> T:
+    """The value with the greatest summed weight; the first of equals."""
+    sums: dict[T, int] = {}
+    for value, weight in weighted:
+        sums[value] = sums.get(value, 0) + weight
+    return max(sums, key=lambda value: sums[value])

@@ -1,0 +1,83 @@
+"""What a document's type looks like: body size and font, and what makes a line a heading, caption or list item."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kb.layout.noise import page_strips
+from kb.layout.page import PageLayout
+from kb.layout.strips import Strip
+
+SENTENCE_END = re.compile(r"[。！？；!?;…][”’」』）)]*$")
+BULLET = re.compile(r"^[•●·▪◆■□➢➤✓✔▶►○◇※★\uf000-\uf0ff\ue000-\ue0ff]")
+NUMBERED = re.compile(
+    r"^(?:[（(]?\d{1,2}[)）]|\d{1,2}\s?[.、．](?!\d)|[①-⑳]|[一二三四五六七八九十]{1,3}、|[（(][一二三四五六七八九十]{1,3}[)）]|[-–—]\s)"
+)
+CAPTION = re.compile(r"^(?:(?:图表?|表|Figure|Table|Fig\.)\s*\d|(?:资料|数据)?来源[：:]|注[：:]|说明[：:])")
+SPEAKER = re.compile(r"^[—–-]{1,2}\s*\S")
+NUMERIC = re.compile(r"^[\d\s.,，%％‰\-–—~+＋±/:：xX×年月亿万元个户（）()\[\]<>≤≥]+$")
+BOLD = re.compile(r"bold|black|heavy|semibold|demi|medium|simhei|zenhei", re.IGNORECASE)
+
+NUMBERINGS = (
+    re.compile(r"^第[一二三四五六七八九十百\d]+[章篇部编]"),
+    re.compile(r"^第[一二三四五六七八九十百\d]+节"),
+    re.compile(r"^[一二三四五六七八九十]{1,3}、"),
+    re.compile(r"^[（(][一二三四五六七八九十]{1,3}[)）]"),
+    re.compile(r"^\d{1,2}[.、．\s](?!\d)"),
+    re.compile(r"^\d{1,2}\.\d{1,2}(?![.\d])"),
+    re.compile(r"^\d{1,2}\.\d{1,2}\.\d{1,2}(?![.\d])"),
+    re.compile(r"^\d{1,2}(?:\.\d{1,2}){3}"),
+    re.compile(r"^[（(]\d{1,2}[)）]"),
+)
+"""Numberings of headings from the outermost in; what has none comes after all of them at the same size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typography:
+    """The size and the font of most of a document's text."""
+
+    size: float
+    font: str
+
+    def is_body(self, strip: Strip) -> bool:
+        """Whether the strip is set in the font of the body."""
+        return strip.font == self.font
+
+    def is_bold(self, strip: Strip) -> bool:
+        """Whether the whole strip is set in a bolder font than the body."""
+        return not strip.mixed and bool(BOLD.search(strip.font)) and not self.is_body(strip)
+
+
+def document_typography(layouts: Sequence[PageLayout]) -> Typography:
+    """The size (in half points) and the font that most characters outside tables have."""
+    sizes: Counter[float] = Counter()
+    fonts: Counter[tuple[float, str]] = Counter()
+    for strip in (strip for layout in layouts for strip in page_strips(layout)):
+        half = round(strip.size * 2) / 2
+        sizes[half] += len(strip.text)
+        fonts[half, strip.font] += len(strip.text)
+    if not sizes:
+        return Typography(10.0, "")
+    size = sizes.most_common(1)[0][0]
+    font = max((key for key in fonts if key[0] == size), key=lambda key: fonts[key])[1]
+    return Typography(size, font)
+
+
+def numbering(text: str) -> int:
+    """How deep a heading's numbering is, as a place in NUMBERINGS; their count where it has none."""
+    found = [depth for depth, pattern in enumerate(NUMBERINGS) if pattern.match(text)]
+    return found[-1] if found else len(NUMBERINGS)
+
+
+def heading_levels(headings: Sequence[tuple[float, str]]) -> dict[tuple[float, int], int]:
+    """Levels from 1 for (size in half points, numbering): larger type first, then the outer numbering.
+
+    A size that only one heading has is taken for the next smaller one: a preface's title is no part of its own.
+    """
+    counts = Counter(size for size, _ in headings)
+    sizes = sorted(counts, reverse=True)
+    usual = {size: below if counts[size] == 1 else size for size, below in zip(sizes, [*sizes[1:], 0.0], strict=True)}
+    ranks = {(size, numbering(text)): (-(usual[size] or size), numbering(text)) for size, text in headings}
+    order = sorted(set(ranks.values()))
+    return {key: order.index(rank) + 1 for key, rank in ranks.items()}

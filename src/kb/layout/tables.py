@@ -1,0 +1,109 @@
+"""Tables: header row, merged cells carried down, and tables joined that run over a page break."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kb.layout.strips import Cell
+from kb.records import Box, Piece
+
+MAX_HEADER = 20
+"""A header cell has at most this many characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableCell:
+    """A cell's place on its page and its lines as pieces of the page's text."""
+
+    box: Box
+    pieces: tuple[Piece, ...]
+
+    @property
+    def text(self) -> str:
+        """The lines run together."""
+        return "".join(piece.text for piece in self.pieces)
+
+
+Row = tuple[TableCell | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftTable:
+    """A table while it is put together: its rows, the header among them, and the x of its columns on the last page."""
+
+    rows: tuple[Row, ...]
+    edges: tuple[float, ...]
+
+    @property
+    def header(self) -> Row | None:
+        """The first row, if it names the columns in a few words; its first cell may be empty."""
+        first = self.rows[0]
+        named = all(cell and 0 < len(cell.text) <= MAX_HEADER for cell in first[1:])
+        return first if named and first[0] and len(first[0].text) <= MAX_HEADER else None
+
+
+def column_edges(rows: Sequence[Sequence[Cell | None]]) -> tuple[float, ...]:
+    """The left edges of a table's columns, in points, from the row with the most cells."""
+    fullest = max(rows, key=lambda row: sum(cell is not None for cell in row))
+    return tuple(cell.box[0] for cell in fullest if cell)
+
+
+def carry_down(rows: Sequence[Row]) -> list[Row]:
+    """Give a row the cell above it where that cell reaches down over it (a merged cell), or is its empty first cell."""
+    carried: list[Row] = []
+    for row in rows:
+        bottom = max((cell.box[3] for cell in row if cell), default=0.0)
+        above = carried[-1] if carried else ()
+        filled = [
+            above[at] if at < len(above) and goes_down(above[at], cell, bottom, at) else cell
+            for at, cell in enumerate(row)
+        ]
+        carried.append(tuple(filled))
+    return carried
+
+
+def goes_down(above: TableCell | None, cell: TableCell | None, bottom: float, column: int) -> bool:
+    """Whether the cell above stands for this one too: drawn down to `bottom`, or naming a group of rows."""
+    if above is None:
+        return False
+    if cell is None:
+        return above.box[3] >= bottom - 2
+    return column == 0 and not cell.text
+
+
+def continues(table: DraftTable, below: DraftTable) -> bool:
+    """Whether the table at the top of a page has the columns of the one at the foot of the page before."""
+    same_count = len(table.edges) == len(below.edges)
+    return same_count and all(abs(one - other) < 6 for one, other in zip(table.edges, below.edges, strict=True))
+
+
+def join_tables(table: DraftTable, below: DraftTable) -> DraftTable:
+    """Append a table's continuation: its repeated header dropped, a row cut by the page break made whole."""
+    rows = list(below.rows)
+    if table.header and texts(rows[0]) == texts(table.header):
+        rows = rows[1:]
+    joined = list(table.rows)
+    if rows and is_remainder(rows[0]):
+        joined[-1] = merge_rows(joined[-1], rows.pop(0))
+    return replace(table, rows=(*joined, *rows), edges=below.edges)
+
+
+def texts(row: Row) -> list[str]:
+    """The cells' texts."""
+    return [cell.text if cell else "" for cell in row]
+
+
+def is_remainder(row: Row) -> bool:
+    """Whether a row is the rest of one cut by the page break: its first cell is empty, another is not."""
+    words = texts(row)
+    return not words[0] and any(words)
+
+
+def merge_rows(above: Row, below: Row) -> Row:
+    """One row of two halves, cell by cell."""
+    merged: list[TableCell | None] = []
+    for one, other in zip(above, below, strict=False):
+        if one and other:
+            merged.append(replace(one, pieces=one.pieces + other.pieces))
+        else:
+            merged.append(one or other)
+    return tuple(merged)

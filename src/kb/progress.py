@@ -1,0 +1,62 @@
+"""Progress bars for ingesting, on standard error."""
+
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from kb.build import Outcome
+
+WORDS = {
+    "added": "[green]added[/green]",
+    "replaced": "[green]replaced[/green]",
+    "moved": "moved",
+    "unchanged": "[dim]unchanged[/dim]",
+    "failed": "[red]failed[/red]",
+}
+
+
+class Bars:
+    """A bar for the pages of the current file, then for its passages and sentences; a line a file when it is done."""
+
+    def __init__(self, console: Console) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        self._bars = Progress(*columns, console=console, transient=True)
+        self._task = self._bars.add_task("", visible=False)
+        self._name = ""
+
+    def __enter__(self) -> "Bars":
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bars.stop()
+
+    def start(self, path: Path, pages: int) -> None:
+        """Begin a file."""
+        self._name = escape(path.name)
+        self._bars.reset(self._task, description=f"{self._name} pages", total=pages, visible=True)
+
+    def pages(self, count: int) -> None:
+        """More pages are read."""
+        self._bars.advance(self._task, count)
+
+    def embedding(self, total: int) -> None:
+        """Begin to embed."""
+        self._bars.reset(self._task, description=f"{self._name} passages and sentences", total=total)
+
+    def embedded(self, done: int) -> None:
+        """So many are embedded."""
+        self._bars.update(self._task, completed=done)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Say what became of a file."""
+        self._bars.update(self._task, visible=False)
+        detail = f" {outcome.passages} passages" if outcome.passages else escape(f" {outcome.reason}".rstrip())
+        self._bars.console.print(
+            f"{WORDS[outcome.what]} {escape(outcome.path.name)}{detail}",
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,1 @@
+"""Readers: file → raw pages. A reader knows nothing of order, headings or passages."""

@@ -1,0 +1,255 @@
+"""The frozen records that flow from page to citation; they know nothing of how they are stored."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Box = tuple[float, float, float, float]
+"""x0, top, x1, bottom in PDF points; the origin is the top left corner of the page as it is shown."""
+
+
+class Kind(StrEnum):
+    """What a block is, and what a passage is made of."""
+
+    HEADING = "heading"
+    TEXT = "text"
+    LIST = "list"
+    CASE = "case"
+    TABLE = "table"
+    QUOTE = "quote"
+    CAPTION = "caption"
+    CONTENTS = "contents"
+    NOISE = "noise"
+
+
+@dataclass(frozen=True, slots=True)
+class Glyph:
+    """One character as a reader found it: text, box, size in points, font, whether it stands upright."""
+
+    text: str
+    box: Box
+    size: float
+    font: str
+    upright: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A drawn area or rule. `fill` and `stroke` tell what is painted."""
+
+    box: Box
+    fill: bool
+    stroke: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A ruled table as a reader found it: rows of cell boxes, None where a merged cell goes on."""
+
+    box: Box
+    rows: tuple[tuple[Box | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """One page as read, before any order is known. `problem` says why a page has no text."""
+
+    number: int
+    width: float
+    height: float
+    glyphs: tuple[Glyph, ...]
+    shapes: tuple[Shape, ...]
+    grids: tuple[Grid, ...]
+    reader: str
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One printed line, or a cell's part of it. `start` and `end` are offsets into the page's text."""
+
+    start: int
+    end: int
+    box: Box
+    size: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page with its text in reading order, one printed line a line, nothing left out or rewritten.
+
+    `number` counts from 1 in the file, `label` is the number printed on the page, if any.
+    """
+
+    number: int
+    width: float
+    height: float
+    text: str
+    lines: tuple[Line, ...]
+    reader: str
+    label: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`end - start` characters of a page's text, which stand at offset `at` of the passage's text."""
+
+    page: int
+    start: int
+    end: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A printed line inside a block: its page and its offsets there, and the text as read."""
+
+    page: int
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A heading, paragraph, table row … in reading order.
+
+    `level` counts heading levels from 1. `group` is the same for the blocks of one box, slide or column set that
+    belong together. For a table, `cells` holds one row: pairs of header pieces and cell pieces, and `pieces` is empty.
+    """
+
+    kind: Kind
+    pieces: tuple[Piece, ...]
+    level: int = 0
+    group: int = 0
+    cells: tuple[tuple[tuple[Piece, ...], tuple[Piece, ...]], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The block's lines, run together as they are."""
+        return "".join(piece.text for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A citable stretch of a report, tagged. `text` is made of `spans` and of joiners between them (see segment.py)."""
+
+    id: str
+    kind: Kind
+    heading: tuple[str, ...]
+    text: str
+    spans: tuple[Span, ...]
+    banks: tuple[str, ...] = ()
+    dimension: str = ""
+    topics: tuple[str, ...] = ()
+    role: str = ""
+
+    @property
+    def pages(self) -> tuple[int, ...]:
+        """The pages it stands on, in order."""
+        return tuple(sorted({span.page for span in self.spans}))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A report. `id` is made of its content's hash; `status` is live or superseded."""
+
+    id: str
+    sha256: str
+    path: str
+    file: str
+    title: str
+    publisher: str
+    year: int | None
+    kind: str
+    page_count: int
+    reader: str
+    status: str = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What has a vector: a whole passage (`start` 0, `end` its length) or one of its sentences."""
+
+    passage_id: str
+    start: int
+    end: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a result must have. Values of one field are alternatives; fields are all required."""
+
+    bank: tuple[str, ...] = ()
+    dimension: tuple[str, ...] = ()
+    topic: tuple[str, ...] = ()
+    year: tuple[int, ...] = ()
+    report: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return any((self.bank, self.dimension, self.topic, self.year, self.report))
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage found, with the one to three of its sentences that answer best."""
+
+    rank: int
+    score: float
+    document: Document
+    passage: Passage
+    quote: str
+    quote_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a quote stands, checked against the stored page text."""
+
+    passage_id: str
+    quote: str
+    title: str
+    publisher: str
+    year: int | None
+    file: str
+    pages: tuple[int, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One quoted point of an answer."""
+
+    hit: Hit
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class BankEvidence:
+    """What an answer found about one bank; `bank` is empty for what is about no single bank."""
+
+    bank: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was searched: reports, passages, and the pages that could not be read."""
+
+    documents: int
+    passages: int
+    unreadable_pages: int
+    unreadable_files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The best evidence by bank, or an abstention with the nearest passages."""
+
+    question: str
+    abstained: bool
+    evidence: tuple[BankEvidence, ...]
+    nearest: tuple[Hit, ...]
+    coverage: Coverage
+    dropped: int = 0

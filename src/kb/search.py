@@ -1,0 +1,270 @@
+"""Question and filters → hits: dense and lexical scores, fused, with the quote that answers best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kb.banks import default_bank_book
+from kb.derived import Derived, open_derived
+from kb.embed import Encoder, open_encoder
+from kb.errors import BadQuery, ModelMismatch, NothingMatches, UnknownName
+from kb.records import Document, Filters, Hit, Passage
+from kb.settings import Settings
+from kb.store import Store, StoredPassage
+from kb.taxonomy import default_taxonomy
+from kb.vectors import Rows, ScoredUnit
+from kb.words import fold, query_tokens, tokens
+
+STORE_FILE = "kb.sqlite"
+MAX_QUERY = 1000
+MAX_TOP = 100
+CANDIDATES = 300
+"""Units and passages that each side brings to the fusion."""
+
+WHOLE_WEIGHT = 0.5
+"""Share of the whole passage's cosine in the dense score; the rest is its best sentence's."""
+
+MAX_QUOTE = 160
+AIM_QUOTE = 60
+"""A shorter quote takes in a neighbouring sentence, if that one is to the point too."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What a question found. `abstained` tells that nothing in the corpus answers it; hits are then the nearest."""
+
+    query: str
+    filters: Filters
+    hits: tuple[Hit, ...]
+    abstained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A passage with its scores on both sides."""
+
+    row: int
+    dense: float
+    lexical: float
+    units: tuple[ScoredUnit, ...]
+
+
+class Library:
+    """An index opened for questions: one generation of the store, its derived indexes, and the encoder.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, settings: Settings, store: Store, derived: Derived, encoder: Encoder) -> None:
+        self.settings = settings
+        self.store = store
+        self.encoder = encoder
+        self._derived = derived
+        self._lock = Lock()
+
+    @classmethod
+    def open(cls, settings: Settings, encoder: Encoder | None = None) -> "Library":
+        """Open the index that the settings name.
+
+        Raises IndexMissing, IndexDamaged, and ModelMismatch where the index was made with another model.
+        """
+        store = Store.open(settings.index / STORE_FILE)
+        try:
+            encoder = encoder or open_encoder(settings.model, settings.cache)
+            check_model(store, encoder, settings.index)
+            return cls(settings, store, open_derived(store, settings.index), encoder)
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def __enter__(self) -> "Library":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def generation(self) -> int:
+        """The generation that this library answers from."""
+        return self._derived.stamp.generation
+
+    def search(self, query: str, top: int = 10, filters: Filters | None = None) -> SearchResult:
+        """The best passages for a question. Raises BadQuery, UnknownName and NothingMatches."""
+        check_question(query, top)
+        return self.search_row(query, self.encoder.queries([query])[0], top, filters or Filters())
+
+    def search_row(self, query: str, row: Rows, top: int, filters: Filters) -> SearchResult:
+        """The same for a question that is embedded already, as (dim,) unit row."""
+        with self._lock:
+            filters, reports = self.resolve(filters)
+            allowed = np.array(self.store.matching_rows(filters, reports)) if filters else None
+            if allowed is not None and not len(allowed):
+                raise NothingMatches(f"no passage matches {describe_filters(filters)}; drop or change one of them")
+            candidates = self.candidates(query, row, allowed)
+            ranked = fuse(candidates, self.settings.dense_weight)[:top]
+            stored = {found.row: found for found in self.store.passages_by_row([item.row for item, _ in ranked])}
+        words = frozenset(query_tokens(query))
+        hits = tuple(
+            to_hit(rank, score, item, stored[item.row], words) for rank, (item, score) in enumerate(ranked, start=1)
+        )
+        best = max((item.dense for item in candidates), default=-1.0)
+        return SearchResult(query, filters, hits, abstained=not hits or best < self.settings.abstain_below)
+
+    def candidates(self, query: str, row: Rows, allowed: NDArray[np.int64] | None) -> list[Candidate]:
+        """The passages nearest in meaning and those with the rarest shared words, each with both scores."""
+        lexical = self._derived.lexical.search(query, CANDIDATES, None if allowed is None else allowed.tolist())
+        nearest = self._derived.vectors.nearest_passages(row, CANDIDATES, allowed)
+        found: list[Candidate] = []
+        for passage in dict.fromkeys([*nearest, *lexical]):
+            units = tuple(self._derived.vectors.score_units(row, passage))
+            found.append(Candidate(passage, dense_score(units), lexical.get(passage, 0.0), units))
+        return found
+
+    def resolve(self, filters: Filters) -> tuple[Filters, tuple[str, ...]]:
+        """Filters by their canonical names, and the ids of the reports meant. Raises UnknownName."""
+        taxonomy = default_taxonomy()
+        documents = self.store.documents() if filters.report else []
+        reports = tuple(found for name in filters.report for found in find_report(name, documents))
+        known = replace(
+            filters,
+            bank=tuple(self.bank_name(name) for name in filters.bank),
+            dimension=tuple(taxonomy.dimension(name) for name in filters.dimension),
+            topic=tuple(taxonomy.topic(name) for name in filters.topic),
+        )
+        return known, reports
+
+    def bank_name(self, name: str) -> str:
+        """The canonical name of a bank, known by the list or by a tag. Raises UnknownName with the nearest names."""
+        book = default_bank_book()
+        found = book.canonical(name.strip())
+        if found:
+            return found
+        tagged = self.store.bank_counts()
+        if name.strip() in tagged:
+            return name.strip()
+        near = get_close_matches(name, tagged, n=2, cutoff=0.5) + book.nearest(name)
+        raise UnknownName(f"unknown bank {name!r}; nearest: {', '.join(dict.fromkeys(near)) or 'none'}")
+
+
+def check_model(store: Store, encoder: Encoder, index: Path) -> None:
+    """Raise ModelMismatch unless the encoder is the one that the index was made with."""
+    made = store.model()
+    if (made.name, made.dim) != (encoder.name, encoder.dim):
+        raise ModelMismatch(
+            f"the index {index} was made with {made.name!r} ({made.dim} columns), the model set is"
+            f" {encoder.name!r} ({encoder.dim}); set KB_MODEL to the first, or ingest into a new folder"
+        )
+
+
+def check_question(query: str, top: int = 1) -> None:
+    """Raise BadQuery for an empty or over-long question, or a `top` out of range."""
+    if not query.strip():
+        raise BadQuery("the question is empty; ask in words, for example: 银行怎么解决金融科技人才短缺")
+    if len(query) > MAX_QUERY:
+        raise BadQuery(f"the question has {len(query)} characters, at most {MAX_QUERY} are taken; shorten it")
+    if not 1 <= top <= MAX_TOP:
+        raise BadQuery(f"top is {top}, it goes from 1 to {MAX_TOP}")
+
+
+def find_report(name: str, documents: Sequence[Document]) -> list[str]:
+    """Ids of the reports with this id, file name, file stem or (part of the) title. Raises UnknownName."""
+    wanted = fold(name.strip())
+    exact = [d.id for d in documents if wanted in (fold(d.id), fold(d.file), fold(Path(d.file).stem), fold(d.title))]
+    found = exact or [d.id for d in documents if wanted and wanted in fold(d.title)]
+    if found:
+        return found
+    names = [word for d in documents for word in (d.file, d.title)]
+    near = get_close_matches(name, names, n=3, cutoff=0.2) or [d.file for d in documents[:3]]
+    raise UnknownName(f"unknown report {name!r}; nearest: {', '.join(near) or 'the index is empty'}")
+
+
+def dense_score(units: Sequence[ScoredUnit]) -> float:
+    """A passage's cosine: its own and its best sentence's."""
+    whole = max((unit.score for unit in units if unit.whole), default=0.0)
+    best = max((unit.score for unit in units if not unit.whole), default=whole)
+    return WHOLE_WEIGHT * whole + (1 - WHOLE_WEIGHT) * best
+
+
+def fuse(candidates: Sequence[Candidate], dense_weight: float) -> list[tuple[Candidate, float]]:
+    """Candidates by the weighted sum of their standard scores on both sides, best first; equal ones by row."""
+    if not candidates:
+        return []
+    dense = standard_scores([item.dense for item in candidates])
+    lexical = standard_scores([item.lexical for item in candidates])
+    fused = dense_weight * dense + (1 - dense_weight) * lexical
+    pairs = [(item, round(float(score), 6)) for item, score in zip(candidates, fused, strict=True)]
+    return sorted(pairs, key=lambda pair: (-pair[1], pair[0].row))
+
+
+def standard_scores(values: Sequence[float]) -> NDArray[np.float64]:
+    """Values in standard deviations from their mean; zeros where they are all alike."""
+    array = np.array(values, np.float64)
+    spread = array.std()
+    return (array - array.mean()) / spread if spread > 1e-12 else np.zeros_like(array)
+
+
+def to_hit(rank: int, score: float, item: Candidate, stored: StoredPassage, words: frozenset[str]) -> Hit:
+    """A candidate as a hit with its quote."""
+    start, end = best_quote(stored.passage, item.units, words)
+    return Hit(rank, score, stored.document, stored.passage, stored.passage.text[start:end], start)
+
+
+def best_quote(passage: Passage, units: Sequence[ScoredUnit], words: frozenset[str]) -> tuple[int, int]:
+    """The range of the one to three sentences that answer best: cosine, with a share of the question's words."""
+    sentences = sorted((unit for unit in units if not unit.whole), key=lambda unit: unit.start)
+    if not sentences:
+        return 0, min(len(passage.text), MAX_QUOTE)
+    scores = [unit.score + word_bonus(passage.text[unit.start : unit.end], words) for unit in sentences]
+    first = last = max(range(len(scores)), key=lambda at: scores[at])
+    while last - first < 2 and sentences[last].end - sentences[first].start < AIM_QUOTE:
+        options = [at for at in (first - 1, last + 1) if 0 <= at < len(sentences)]
+        options = [at for at in options if span_of(sentences, first, last, at) <= MAX_QUOTE]
+        if not options:
+            break
+        chosen = max(options, key=lambda at: scores[at])
+        first, last = min(first, chosen), max(last, chosen)
+    start = sentences[first].start
+    return start, min(sentences[last].end, start + MAX_QUOTE)
+
+
+def span_of(sentences: Sequence[ScoredUnit], first: int, last: int, more: int) -> int:
+    """Length of a quote with one more sentence."""
+    return sentences[max(last, more)].end - sentences[min(first, more)].start
+
+
+def word_bonus(sentence: str, words: frozenset[str]) -> float:
+    """Up to 0.05, for the share of the question's words that stand in a sentence."""
+    return 0.05 * len(words & set(tokens(sentence))) / max(1, len(words))
+
+
+def parse_filters(raw: dict[str, object]) -> Filters:
+    """Filters as they come in JSON: a value or a list for each of bank, dimension, topic, year, report.
+
+    Raises UnknownName for another key, BadQuery for a year that is no number.
+    """
+    unknown = set(raw) - {"bank", "dimension", "topic", "year", "report"}
+    if unknown:
+        raise UnknownName(f"unknown filter {sorted(unknown)[0]!r}; there are bank, dimension, topic, year, report")
+    lists = {key: value if isinstance(value, list) else [value] for key, value in raw.items() if value is not None}
+    try:
+        years = tuple(int(str(year)) for year in lists.pop("year", []))
+    except ValueError as error:
+        raise BadQuery(f"year {raw['year']!r} is not a number") from error
+    return Filters(year=years, **{key: tuple(str(item) for item in items) for key, items in lists.items()})
+
+
+def describe_filters(filters: Filters) -> str:
+    """Filters in words, for messages."""
+    fields = ("bank", "dimension", "topic", "year", "report")
+    return ", ".join(
+        f"{name} {' or '.join(map(str, getattr(filters, name)))}" for name in fields if getattr(filters, name)
+    )

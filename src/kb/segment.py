@@ -1,0 +1,298 @@
+"""Blocks → passages: stretches of one section, of 120 to 400 characters where the text allows, with their spans."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from kb.records import Block, Kind, Page, Passage, Piece, Span
+from kb.words import mend, sentences
+
+LEAST = 120
+AIM = 260
+MOST = 400
+TINY = 60
+"""A passage shorter than this joins its neighbour under the same parent heading."""
+
+ROW_ALONE = 50
+"""A table row from this length on is a passage of its own; shorter rows go together."""
+
+JOINERS = frozenset("\n ：")
+"""What may stand in a passage between its spans; everything else is a page's text, mended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading while it is in force, with the box or slide that it belongs to."""
+
+    text: str
+    level: int
+    group: int
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """The smallest thing that is not cut: a paragraph, a list item, a table row. Parts are joined without a break."""
+
+    kind: Kind
+    parts: tuple[tuple[str, Piece], ...]
+    """Each piece with the joiner before it."""
+
+    @property
+    def length(self) -> int:
+        """How many characters it will take."""
+        return sum(len(joiner) + len(piece.text) for joiner, piece in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A passage before it has its id: its headings and its atoms, which stand on lines of their own."""
+
+    path: tuple[Heading, ...]
+    group: int
+    slide: int
+    atoms: tuple[Atom, ...]
+
+    @property
+    def length(self) -> int:
+        """How many characters it will take."""
+        return sum(atom.length for atom in self.atoms)
+
+
+def blocks_to_passages(
+    blocks: Sequence[Block], pages: Sequence[Page], sha256: str, names_bank: Callable[[str], bool]
+) -> list[Passage]:
+    """Cut a document into passages. Passages do not cross headings that name another bank, boxes or slides.
+
+    `names_bank` tells whether a heading names a bank, which keeps short neighbours apart.
+    """
+    slides = {page.number for page in pages if page.width > page.height}
+    drafts = [draft for section in to_sections(blocks, slides) for draft in pack(section)]
+    drafts = join_tiny(drafts, names_bank)
+    return number_passages(drafts, sha256)
+
+
+def to_sections(blocks: Sequence[Block], slides: set[int]) -> Iterator[Draft]:
+    """Runs of blocks under one heading path, in one box, and on one slide."""
+    path: tuple[Heading, ...] = ()
+    current: Draft | None = None
+    caption: Heading | None = None
+    for block in blocks:
+        if block.kind is Kind.HEADING:
+            path = enter(path, block)
+            continue
+        if block.kind is Kind.CAPTION:
+            caption = Heading(mend(block.text), 99, block.group, block.pieces)
+            continue
+        if block.kind in (Kind.CONTENTS, Kind.NOISE):
+            continue
+        path = tuple(heading for heading in path if heading.group in (0, block.group))
+        here = (*path, caption) if block.kind is Kind.TABLE and caption else path
+        caption = caption if block.kind is Kind.TABLE else None
+        page = first_page(block)
+        draft = Draft(here, block.group, page if page in slides else 0, tuple(block_to_atoms(block)))
+        if current and same_section(current, draft):
+            current = replace(current, atoms=current.atoms + draft.atoms)
+            continue
+        if current:
+            yield current
+        current = draft
+    if current:
+        yield current
+
+
+def enter(path: tuple[Heading, ...], block: Block) -> tuple[Heading, ...]:
+    """The heading path below a new heading: those of its level and deeper end, and those of boxes left behind."""
+    kept = tuple(h for h in path if h.level < block.level and h.group in (0, block.group))
+    return (*kept, Heading(mend(block.text), block.level, block.group, block.pieces))
+
+
+def same_section(one: Draft, other: Draft) -> bool:
+    """Whether two drafts stand under the same headings, in one box, on one slide."""
+    return (one.path, one.group, one.slide) == (other.path, other.group, other.slide)
+
+
+def first_page(block: Block) -> int:
+    """The page that a block begins on."""
+    pieces = block.pieces or next(cell for _, cell in block.cells if cell)
+    return pieces[0].page
+
+
+def block_to_atoms(block: Block) -> Iterator[Atom]:
+    """A block as atoms; a long paragraph is cut between sentences."""
+    if block.kind is Kind.TABLE:
+        yield row_to_atom(block)
+        return
+    parts = tuple(joined(block.pieces))
+    if sum(len(joiner) + len(piece.text) for joiner, piece in parts) <= MOST:
+        yield Atom(block.kind, parts)
+    else:
+        yield from cut_atom(Atom(block.kind, parts))
+
+
+def joined(pieces: Sequence[Piece]) -> Iterator[tuple[str, Piece]]:
+    """Pieces of one paragraph, each with what stands before it: a blank between Latin words, else nothing."""
+    before = ""
+    for piece in pieces:
+        latin = (
+            before[-1:].isascii() and before[-1:].isalnum() and piece.text[:1].isascii() and piece.text[:1].isalnum()
+        )
+        yield " " if latin else "", piece
+        before = piece.text
+
+
+def row_to_atom(block: Block) -> Atom:
+    """A table row: each filled cell on its line, behind its column's name."""
+    parts: list[tuple[str, Piece]] = []
+    for header, cell in block.cells:
+        if not cell:
+            continue
+        line = [*joined(header), ("：", cell[0]), *list(joined(cell))[1:]] if header else list(joined(cell))
+        parts += [("\n" if parts else "", line[0][1]), *line[1:]]
+    return Atom(Kind.TABLE, tuple(parts))
+
+
+def cut_atom(atom: Atom) -> Iterator[Atom]:
+    """A long paragraph in parts of about equal length, cut between sentences."""
+    text = "".join(joiner + piece.text for joiner, piece in atom.parts)
+    count = -(-len(text) // MOST)
+    aim = len(text) / count
+    cuts: list[int] = []
+    for _, end in sentences(text)[:-1]:
+        if end >= aim * (len(cuts) + 1) - aim / 5 and len(text) - end > LEAST / 2:
+            cuts.append(end)
+    for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+        yield Atom(atom.kind, tuple(parts_between(atom, start, end)))
+
+
+def parts_between(atom: Atom, start: int, end: int) -> Iterator[tuple[str, Piece]]:
+    """The parts of an atom that stand between two offsets of its text; the first has no joiner."""
+    at, first = 0, True
+    for joiner, piece in atom.parts:
+        at += len(joiner)
+        left, right = max(start - at, 0), min(end - at, len(piece.text))
+        if left < right:
+            yield "" if first else joiner, part_of(piece, left, right)
+            first = False
+        at += len(piece.text)
+
+
+def part_of(piece: Piece, start: int, end: int) -> Piece:
+    """Part of a printed line."""
+    return replace(piece, start=piece.start + start, end=piece.start + end, text=piece.text[start:end])
+
+
+def pack(section: Draft) -> Iterator[Draft]:
+    """A section's atoms in passages: filled up to AIM, never over MOST; a short rest goes to the one before."""
+    groups: list[list[Atom]] = []
+    for atom in section.atoms:
+        length = sum(other.length for other in groups[-1]) if groups else 0
+        if groups and fits(groups[-1], length, atom):
+            groups[-1].append(atom)
+        else:
+            groups.append([atom])
+    if len(groups) > 1:
+        last, before = sum(a.length for a in groups[-1]), sum(a.length for a in groups[-2])
+        if last < LEAST and last + before <= MOST and not stands_alone(groups[-1][0]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    for group in groups:
+        yield replace(section, atoms=tuple(group))
+
+
+def fits(group: Sequence[Atom], length: int, atom: Atom) -> bool:
+    """Whether an atom goes into the passage."""
+    if stands_alone(atom) or stands_alone(group[-1]) or (atom.kind is Kind.TABLE) != (group[-1].kind is Kind.TABLE):
+        return False
+    return length + atom.length <= (MOST if length < LEAST else AIM + TINY)
+
+
+def stands_alone(atom: Atom) -> bool:
+    """Quotes and table rows of some length are passages of their own."""
+    return atom.kind is Kind.QUOTE or atom.kind is Kind.TABLE and atom.length >= ROW_ALONE
+
+
+def join_tiny(drafts: Sequence[Draft], names_bank: Callable[[str], bool]) -> list[Draft]:
+    """Join very short passages to the one before under the same parent heading, with the headings between them."""
+    result: list[Draft] = []
+    for draft in drafts:
+        if result and may_join(result[-1], draft, names_bank):
+            result[-1] = join_under_parent(result[-1], draft)
+        else:
+            result.append(draft)
+    return result
+
+
+def may_join(before: Draft, draft: Draft, names_bank: Callable[[str], bool]) -> bool:
+    """Whether two neighbours are parts of one short thing: one of them tiny, same place, no other bank's heading."""
+    shortest, both = min(before.length, draft.length), before.length + draft.length
+    if both > MOST or any(atom.kind is Kind.QUOTE for atom in (*before.atoms, *draft.atoms)):
+        return False
+    if draft.slide and (before.slide, before.path) == (draft.slide, draft.path):
+        return shortest < LEAST  # boxes without a heading of their own: steps, years, points of one slide
+    if shortest >= TINY:
+        return False
+    if (before.group, before.slide) != (draft.group, draft.slide):
+        return False
+    if any(stands_alone(atom) and atom.kind is Kind.TABLE for atom in (before.atoms[-1], draft.atoms[0])):
+        return False
+    shared = shared_path(before, draft)
+    deeper = (*before.path[len(shared) :], *draft.path[len(shared) :])
+    near = len(before.path) - len(shared) <= 1 and len(draft.path) - len(shared) <= 1
+    return near and (bool(shared) or not deeper) and not any(names_bank(heading.text) for heading in deeper)
+
+
+def shared_path(one: Draft, other: Draft) -> tuple[Heading, ...]:
+    """The headings that two drafts have in common."""
+    shared: list[Heading] = []
+    for left, right in zip(one.path, other.path, strict=False):
+        if left != right:
+            break
+        shared.append(left)
+    return tuple(shared)
+
+
+def join_under_parent(before: Draft, draft: Draft) -> Draft:
+    """One draft of two; headings that only one of them has become lines of the text."""
+    shared = shared_path(before, draft)
+
+    def with_headings(one: Draft) -> tuple[Atom, ...]:
+        own = [Atom(Kind.TEXT, tuple(joined(heading.pieces))) for heading in one.path[len(shared) :]]
+        return (*own, *one.atoms)
+
+    return replace(before, path=shared, atoms=with_headings(before) + with_headings(draft))
+
+
+def number_passages(drafts: Sequence[Draft], sha256: str) -> list[Passage]:
+    """Drafts as passages with permanent ids: a hash of the document's hash, page and text; equal ones are counted."""
+    seen: Counter[tuple[int, str]] = Counter()
+    passages: list[Passage] = []
+    for draft in drafts:
+        text, spans = write_text(draft.atoms)
+        key = spans[0].page, text
+        seen[key] += 1
+        material = "\x1f".join((sha256, str(spans[0].page), text, str(seen[key])))
+        identity = hashlib.sha256(material.encode()).hexdigest()[:16]
+        path = tuple(heading.text for heading in draft.path)
+        passages.append(Passage(identity, passage_kind(draft), path, text, spans))
+    return passages
+
+
+def write_text(atoms: Sequence[Atom]) -> tuple[str, tuple[Span, ...]]:
+    """The text of a passage and the spans that it is made of."""
+    text = ""
+    spans: list[Span] = []
+    for atom in atoms:
+        for at, (joiner, piece) in enumerate(atom.parts):
+            text += "\n" if at == 0 and text else joiner if at else ""
+            spans.append(Span(piece.page, piece.start, piece.end, len(text)))
+            text += mend(piece.text)
+    return text, tuple(spans)
+
+
+def passage_kind(draft: Draft) -> Kind:
+    """What most of a passage is."""
+    lengths: Counter[Kind] = Counter()
+    for atom in draft.atoms:
+        lengths[atom.kind] += atom.length
+    return lengths.most_common(1)[0][0]

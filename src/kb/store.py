@@ -1,0 +1,500 @@
+"""SQLite, the one source of truth: documents, pages, passages, tags, vectors. Each change moves the generation on."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kb.errors import IndexBusy, IndexDamaged, IndexMissing, NotFound
+from kb.records import Document, Filters, Kind, Line, Page, Passage, Span, Unit
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 30.0
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE documents (
+    id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, title TEXT NOT NULL,
+    publisher TEXT NOT NULL, year INTEGER, kind TEXT NOT NULL, page_count INTEGER NOT NULL, reader TEXT NOT NULL,
+    status TEXT NOT NULL, superseded_by TEXT, added TEXT NOT NULL
+);
+CREATE INDEX documents_path ON documents (path, status);
+CREATE TABLE pages (
+    document TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE, number INTEGER NOT NULL,
+    width REAL NOT NULL, height REAL NOT NULL, label TEXT, reader TEXT NOT NULL, problem TEXT,
+    text TEXT NOT NULL, lines TEXT NOT NULL, PRIMARY KEY (document, number)
+) WITHOUT ROWID;
+CREATE TABLE passages (
+    row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+    document TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    place INTEGER NOT NULL, kind TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, spans TEXT NOT NULL,
+    dimension TEXT NOT NULL, role TEXT NOT NULL
+);
+CREATE INDEX passages_document ON passages (document, place);
+CREATE TABLE passage_banks (
+    passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE, place INTEGER NOT NULL, bank TEXT NOT NULL,
+    PRIMARY KEY (passage, place)
+) WITHOUT ROWID;
+CREATE INDEX passage_banks_bank ON passage_banks (bank);
+CREATE TABLE passage_topics (
+    passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE, place INTEGER NOT NULL, topic TEXT NOT NULL,
+    PRIMARY KEY (passage, place)
+) WITHOUT ROWID;
+CREATE INDEX passage_topics_topic ON passage_topics (topic);
+CREATE TABLE units (
+    row INTEGER PRIMARY KEY, passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE,
+    start INTEGER NOT NULL, end INTEGER NOT NULL, whole INTEGER NOT NULL, vector BLOB NOT NULL
+);
+CREATE INDEX units_passage ON units (passage);
+CREATE TABLE failures (path TEXT PRIMARY KEY, sha256 TEXT NOT NULL, reason TEXT NOT NULL, noted TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A passage with its row number in the store and its document."""
+
+    row: int
+    passage: Passage
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRow:
+    """A vector's row number, and the part of which passage it stands for."""
+
+    row: int
+    passage_row: int
+    start: int
+    end: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be read."""
+
+    path: str
+    sha256: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The encoder that the vectors come from."""
+
+    name: str
+    dim: int
+
+
+class Store:
+    """An open store. Reading sees one generation from `snapshot` on; writing goes through the methods that say so."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = connection
+
+    @classmethod
+    def create(cls, path: Path, model: Model) -> "Store":
+        """Open the store for writing, making it if it is not there."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        db = connect(path)
+        try:
+            with transaction(db):
+                if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+                    for statement in SCHEMA.split(";"):
+                        db.execute(statement)
+                    values = {"schema": SCHEMA_VERSION, "generation": 0, "model": model.name, "dim": model.dim}
+                    db.executemany(
+                        "INSERT INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in values.items()]
+                    )
+            return cls._checked(path, db)
+        except BaseException:
+            db.close()
+            raise
+
+    @classmethod
+    def open(cls, path: Path) -> "Store":
+        """Open an existing store. Raises IndexMissing where there is none, IndexDamaged where it is none of ours."""
+        if not path.exists():
+            raise IndexMissing(f"no index in {path.parent}; make one with: kb ingest PATH --index {path.parent}")
+        db = connect(path)
+        try:
+            return cls._checked(path, db)
+        except BaseException:
+            db.close()
+            raise
+
+    @classmethod
+    def _checked(cls, path: Path, db: sqlite3.Connection) -> "Store":
+        with damage_named(path):
+            version = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        if not version or int(version[0]) != SCHEMA_VERSION:
+            raise IndexDamaged(
+                f"{path} has schema {version[0] if version else 'none'}, this kb reads {SCHEMA_VERSION}; "
+                "ingest the reports again into a new folder"
+            )
+        return cls(path, db)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def snapshot(self) -> int:
+        """Begin to read one generation, and return its number; what is written later stays unseen."""
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN")
+        return self.generation()
+
+    def refresh(self) -> int:
+        """Give up the snapshot and begin a new one."""
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
+        return self.snapshot()
+
+    def generation(self) -> int:
+        """The number of changes so far."""
+        with damage_named(self.path):
+            row = self._db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
+        return int(row[0])
+
+    def model(self) -> Model:
+        """The encoder that the vectors come from."""
+        values = dict(self._db.execute("SELECT key, value FROM meta WHERE key IN ('model', 'dim')").fetchall())
+        return Model(values["model"], int(values["dim"]))
+
+    # writing
+
+    def add_document(
+        self,
+        document: Document,
+        pages: Sequence[Page],
+        passages: Sequence[Passage],
+        units: Sequence[Unit],
+        vectors: NDArray[np.float32],
+    ) -> None:
+        """Add a document with all that belongs to it, in one transaction.
+
+        A live document at the same path is marked as superseded by it, and keeps its passages. A document with the
+        same id is replaced. `vectors` are (len(units), dim) unit rows; they are stored as float16.
+        """
+        with transaction(self._db):
+            self._db.execute("DELETE FROM documents WHERE id = ?", (document.id,))
+            self._db.execute(
+                "UPDATE documents SET status = 'superseded', superseded_by = ? WHERE path = ? AND status = 'live'",
+                (document.id, document.path),
+            )
+            self._db.execute("DELETE FROM failures WHERE path = ?", (document.path,))
+            self._insert_document(document)
+            self._insert_pages(document.id, pages)
+            self._insert_passages(document.id, passages, units, vectors)
+            self._move_on()
+
+    def _insert_document(self, document: Document) -> None:
+        self._db.execute(
+            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
+            (
+                document.id, document.sha256, document.path, document.file, document.title, document.publisher,
+                document.year, document.kind, document.page_count, document.reader, document.status, now(),
+            ),
+        )  # fmt: skip
+
+    def _insert_pages(self, document: str, pages: Sequence[Page]) -> None:
+        rows = [
+            (
+                document, page.number, page.width, page.height, page.label, page.reader, page.problem, page.text,
+                json.dumps([[line.start, line.end, *line.box, line.size] for line in page.lines]),
+            )
+            for page in pages
+        ]  # fmt: skip
+        self._db.executemany("INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _insert_passages(
+        self, document: str, passages: Sequence[Passage], units: Sequence[Unit], vectors: NDArray[np.float32]
+    ) -> None:
+        rows: dict[str, int] = {}
+        for place, passage in enumerate(passages):
+            cursor = self._db.execute(
+                "INSERT INTO passages (id, document, place, kind, heading, text, spans, dimension, role)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    passage.id, document, place, passage.kind, json.dumps(passage.heading, ensure_ascii=False),
+                    passage.text, json.dumps([[s.page, s.start, s.end, s.at] for s in passage.spans]),
+                    passage.dimension, passage.role,
+                ),
+            )  # fmt: skip
+            rows[passage.id] = int(cursor.lastrowid or 0)
+            named = [(rows[passage.id], at, bank) for at, bank in enumerate(passage.banks)]
+            self._db.executemany("INSERT INTO passage_banks VALUES (?, ?, ?)", named)
+            topics = [(rows[passage.id], at, topic) for at, topic in enumerate(passage.topics)]
+            self._db.executemany("INSERT INTO passage_topics VALUES (?, ?, ?)", topics)
+        halves = vectors.astype(np.float16)
+        self._db.executemany(
+            "INSERT INTO units (passage, start, end, whole, vector) VALUES (?, ?, ?, ?, ?)",
+            [
+                (rows[unit.passage_id], unit.start, unit.end, unit.whole, vector.tobytes())
+                for unit, vector in zip(units, halves, strict=True)
+            ],
+        )
+
+    def _move_on(self) -> None:
+        self._db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'")
+
+    def move_document(self, document_id: str, path: str, file: str) -> None:
+        """Note that the same file now lies elsewhere."""
+        with transaction(self._db):
+            self._db.execute("UPDATE documents SET path = ?, file = ? WHERE id = ?", (path, file, document_id))
+            self._move_on()
+
+    def remove_document(self, document_id: str) -> None:
+        """Remove a document with everything that belongs to it."""
+        with transaction(self._db):
+            self._db.execute("UPDATE documents SET superseded_by = NULL WHERE superseded_by = ?", (document_id,))
+            self._db.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+            self._move_on()
+
+    def note_failure(self, failure: Failure) -> None:
+        """Keep why a file could not be read; what is stored of an earlier version of it stays."""
+        with transaction(self._db):
+            row = (failure.path, failure.sha256, failure.reason, now())
+            self._db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", row)
+
+    def forget_failure(self, path: str) -> None:
+        """Drop what was noted of a file that reads well now."""
+        with transaction(self._db):
+            self._db.execute("DELETE FROM failures WHERE path = ?", (path,))
+
+    # reading
+
+    def documents(self, live: bool = True) -> list[Document]:
+        """All documents by file name, live ones only unless told."""
+        where = "WHERE status = 'live'" if live else ""
+        rows = self._db.execute(f"SELECT {DOCUMENT_COLUMNS} FROM documents d {where} ORDER BY file, id").fetchall()
+        return [row_to_document(row) for row in rows]
+
+    def document(self, document_id: str) -> Document:
+        """The document with this id. Raises NotFound."""
+        row = self._db.execute(f"SELECT {DOCUMENT_COLUMNS} FROM documents d WHERE id = ?", (document_id,)).fetchone()
+        if row is None:
+            raise NotFound(f"no document {document_id!r}; kb status lists them")
+        return row_to_document(row)
+
+    def failures(self) -> list[Failure]:
+        """The files that could not be read."""
+        rows = self._db.execute("SELECT path, sha256, reason FROM failures ORDER BY path").fetchall()
+        return [Failure(*row) for row in rows]
+
+    def pages(self, document_id: str) -> list[Page]:
+        """The pages of a document in order."""
+        rows = self._db.execute(
+            "SELECT number, width, height, text, lines, reader, label, problem FROM pages WHERE document = ?"
+            " ORDER BY number",
+            (document_id,),
+        ).fetchall()
+        return [row_to_page(row) for row in rows]
+
+    def page_texts(self, document_id: str, numbers: Iterable[int]) -> dict[int, str]:
+        """The stored texts of some pages."""
+        wanted = list(numbers)
+        marks = ",".join("?" * len(wanted))
+        rows = self._db.execute(
+            f"SELECT number, text FROM pages WHERE document = ? AND number IN ({marks})", (document_id, *wanted)
+        ).fetchall()
+        return dict(rows)
+
+    def page_labels(self, document_id: str) -> dict[int, str]:
+        """The numbers printed on the pages, where there are any."""
+        rows = self._db.execute(
+            "SELECT number, label FROM pages WHERE document = ? AND label IS NOT NULL", (document_id,)
+        ).fetchall()
+        return dict(rows)
+
+    def problem_pages(self) -> list[tuple[str, int, str]]:
+        """(document id, page number, reason) of the pages of live documents that could not be read."""
+        return self._db.execute(
+            "SELECT p.document, p.number, p.problem FROM pages p JOIN documents d ON d.id = p.document"
+            " WHERE p.problem IS NOT NULL AND p.problem != 'empty page' AND d.status = 'live' ORDER BY d.file, p.number"
+        ).fetchall()
+
+    def passage(self, passage_id: str) -> StoredPassage:
+        """The passage with this id, of a live or superseded document. Raises NotFound."""
+        row = self._db.execute("SELECT row FROM passages WHERE id = ?", (passage_id,)).fetchone()
+        if row is None:
+            raise NotFound(f"no passage {passage_id!r} in this index")
+        return self.passages_by_row([row[0]])[0]
+
+    def passages_by_row(self, rows: Sequence[int]) -> list[StoredPassage]:
+        """Passages by their row numbers, in the order asked for; unknown rows are left out."""
+        found: dict[int, StoredPassage] = {}
+        for chunk in (rows[at : at + 500] for at in range(0, len(rows), 500)):
+            marks = ",".join("?" * len(chunk))
+            found |= {stored.row: stored for stored in self._passages(f"p.row IN ({marks})", tuple(chunk))}
+        return [found[row] for row in rows if row in found]
+
+    def live_passages(self) -> Iterator[StoredPassage]:
+        """Every passage of the live documents in reading order, documents by file name."""
+        for document in self.documents():
+            yield from self.passages_of(document.id)
+
+    def passages_of(self, document_id: str) -> list[StoredPassage]:
+        """The passages of a document in reading order, live or not."""
+        return self._passages("p.document = ?", (document_id,))
+
+    def _passages(self, where: str, values: tuple[object, ...]) -> list[StoredPassage]:
+        rows = self._db.execute(
+            f"SELECT p.row, p.id, p.kind, p.heading, p.text, p.spans, p.dimension, p.role, {DOCUMENT_COLUMNS},"
+            f" {ordered_list('passage_banks', 'bank')}, {ordered_list('passage_topics', 'topic')}"
+            f" FROM passages p JOIN documents d ON d.id = p.document WHERE {where} ORDER BY p.document, p.place",
+            values,
+        ).fetchall()
+        return [row_to_passage(row) for row in rows]
+
+    def count_passages(self) -> dict[str, int]:
+        """Passages by live document id."""
+        return dict(
+            self._db.execute(
+                "SELECT d.id, COUNT(p.row) FROM documents d LEFT JOIN passages p ON p.document = d.id"
+                " WHERE d.status = 'live' GROUP BY d.id"
+            ).fetchall()
+        )
+
+    def bank_counts(self) -> dict[str, int]:
+        """Passages of live documents by bank."""
+        return dict(
+            self._db.execute(
+                "SELECT b.bank, COUNT(*) FROM passage_banks b JOIN passages p ON p.row = b.passage"
+                " JOIN documents d ON d.id = p.document WHERE d.status = 'live' GROUP BY b.bank ORDER BY 2 DESC, 1"
+            ).fetchall()
+        )
+
+    def unit_rows(self) -> tuple[list[UnitRow], NDArray[np.float32]]:
+        """All units of live documents by row, and their vectors as (n, dim) float32."""
+        rows = self._db.execute(
+            "SELECT u.row, u.passage, u.start, u.end, u.whole, u.vector FROM units u"
+            " JOIN passages p ON p.row = u.passage JOIN documents d ON d.id = p.document"
+            " WHERE d.status = 'live' ORDER BY u.row"
+        ).fetchall()
+        units = [UnitRow(row, passage, start, end, bool(whole)) for row, passage, start, end, whole, _ in rows]
+        buffer = b"".join(row[5] for row in rows)
+        vectors = np.frombuffer(buffer, np.float16).reshape(len(rows), self.model().dim).astype(np.float32)
+        return units, vectors
+
+    def matching_rows(self, filters: Filters, reports: Sequence[str]) -> list[int]:
+        """Rows of live passages that match the filters. `reports` are the ids that `filters.report` stands for."""
+        clauses, values = ["d.status = 'live'"], []
+        for name, wanted, clause in (
+            ("bank", filters.bank, "EXISTS (SELECT 1 FROM passage_banks b WHERE b.passage = p.row AND b.bank IN ({}))"),
+            ("dimension", filters.dimension, "p.dimension IN ({})"),
+            (
+                "topic",
+                filters.topic,
+                "EXISTS (SELECT 1 FROM passage_topics t WHERE t.passage = p.row AND t.topic IN ({}))",
+            ),
+            ("year", filters.year, "d.year IN ({})"),
+            ("report", tuple(reports) if filters.report else (), "d.id IN ({})"),
+        ):
+            if wanted or name == "report" and filters.report:
+                clauses.append(clause.format(",".join("?" * len(wanted))))
+                values += list(wanted)
+        source = "passages p JOIN documents d ON d.id = p.document"
+        rows = self._db.execute(f"SELECT p.row FROM {source} WHERE {' AND '.join(clauses)} ORDER BY 1", values)
+        return [row for (row,) in rows]
+
+
+DOCUMENT_COLUMNS = (
+    "d.id, d.sha256, d.path, d.file, d.title, d.publisher, d.year, d.kind, d.page_count, d.reader, d.status"
+)
+
+
+def ordered_list(table: str, column: str) -> str:
+    """SQL for the tags of passage p in their order, as a JSON list."""
+    ordered = f"SELECT {column} FROM {table} WHERE passage = p.row ORDER BY place"
+    return f"(SELECT json_group_array({column}) FROM ({ordered}))"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with write-ahead logging and foreign keys; transactions are begun by hand."""
+    with damage_named(path):
+        db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute("PRAGMA foreign_keys = ON")
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+        except sqlite3.Error:
+            db.close()
+            raise
+    return db
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turn SQLite's complaints about a file into errors of ours that name it."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or "busy" in str(error):
+            raise IndexBusy(f"{path} is being written by another process; try again when it is done") from error
+        raise IndexDamaged(f"{path} cannot be used as an index: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise IndexDamaged(f"{path} is no index of kb, or damaged: {error}; ingest into a new folder") from error
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing."""
+    if db.in_transaction:
+        db.execute("COMMIT")  # a reader's snapshot, which would keep the writer waiting for itself
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def now() -> str:
+    """The time, for the record."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def row_to_document(row: Sequence[object]) -> Document:
+    """A row of DOCUMENT_COLUMNS."""
+    return Document(*row)  # type: ignore[arg-type]
+
+
+def row_to_page(row: Sequence[object]) -> Page:
+    """A row of pages."""
+    number, width, height, text, lines, reader, label, problem = row
+    stored = json.loads(str(lines))
+    parsed = tuple(Line(start, end, (x0, top, x1, bottom), size) for start, end, x0, top, x1, bottom, size in stored)
+    return Page(number, width, height, text, parsed, reader, label, problem)  # type: ignore[arg-type]
+
+
+def row_to_passage(row: Sequence[object]) -> StoredPassage:
+    """A row of `Store._passages`."""
+    number, identity, kind, heading, text, spans, dimension, role, *document, banks, topics = row
+    passage = Passage(
+        str(identity),
+        Kind(str(kind)),
+        tuple(json.loads(str(heading))),
+        str(text),
+        tuple(Span(*span) for span in json.loads(str(spans))),
+        tuple(json.loads(str(banks))),
+        str(dimension),
+        tuple(json.loads(str(topics))),
+        str(role),
+    )
+    return StoredPassage(int(str(number)), passage, row_to_document(document))

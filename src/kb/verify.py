@@ -1,0 +1,79 @@
+"""The whole store checked: every span against its page's text, every passage whole, the derived indexes the same."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kb.derived import DerivedFiles, read_derived
+from kb.records import Passage
+from kb.segment import JOINERS
+from kb.store import Store
+from kb.words import mend
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was checked, and what is wrong; nothing is wrong where `problems` is empty."""
+
+    documents: int
+    passages: int
+    spans: int
+    units: int
+    problems: tuple[str, ...]
+
+
+def verify(store: Store, index: Path) -> Check:
+    """Check the store against itself, and the derived indexes against the store."""
+    store.snapshot()
+    problems: list[str] = []
+    passages = spans = 0
+    documents = store.documents(live=False)
+    for document in documents:
+        texts = {page.number: page.text for page in store.pages(document.id)}
+        if len(texts) != document.page_count:
+            problems.append(f"{document.file}: {len(texts)} of {document.page_count} pages are stored")
+        for stored in store.passages_of(document.id):
+            passages += 1
+            spans += len(stored.passage.spans)
+            problems += [f"{document.file}: {problem}" for problem in passage_problems(stored.passage, texts)]
+    units, vectors = store.unit_rows()
+    problems += list(derived_problems(store, index))
+    whole = {unit.passage_row for unit in units if unit.whole}
+    live = sum(store.count_passages().values())
+    if len(whole) != live or len(vectors) != len(units):
+        problems.append(f"{live} live passages, {len(whole)} of them with a vector")
+    return Check(len(documents), passages, spans, len(units), tuple(problems))
+
+
+def passage_problems(passage: Passage, texts: dict[int, str]) -> Iterator[str]:
+    """Spans that do not match their page, and words of the passage that no span accounts for."""
+    at = 0
+    for span in passage.spans:
+        stored = mend(texts.get(span.page, "")[span.start : span.end])
+        end = span.at + span.end - span.start
+        if not stored or stored != passage.text[span.at : end]:
+            yield f"passage {passage.id}: page {span.page} has {stored[:20]!r} where the passage has its span"
+        if not set(passage.text[at : span.at]) <= JOINERS:
+            yield f"passage {passage.id}: {passage.text[at : span.at][:20]!r} stands in no span"
+        at = end
+    if at != len(passage.text):
+        yield f"passage {passage.id}: {passage.text[at:][:20]!r} stands in no span"
+
+
+def derived_problems(store: Store, index: Path) -> Iterator[str]:
+    """Whether the derived indexes hold what the store holds."""
+    generation = store.generation()
+    files = DerivedFiles.of(index, generation)
+    if not files.exist():
+        yield f"no derived indexes of generation {generation}; the next search makes them"
+        return
+    try:
+        derived = read_derived(files, generation, store.model())
+    except Exception as error:  # anything can be wrong with a damaged file
+        yield f"derived indexes of generation {generation}: {error}; the next search makes them anew"
+        return
+    if not derived.vectors.agrees_with(*store.unit_rows()):
+        yield "the FAISS index does not hold the store's vectors; delete the folder derived and search"
+    stored = {found.row for found in store.live_passages()}
+    if set(derived.lexical.rows()) != stored:
+        yield "the tantivy index does not hold the store's passages; delete the folder derived and search"

