@@ -1,5 +1,8 @@
 """Question → answer: the best quotes by bank, each cited and checked, or an abstention; and what was searched."""
 
+from collections.abc import Mapping, Sequence
+
+from kb.banks import default_bank_book
 from kb.cite import cite
 from kb.errors import QuoteNotFound
 from kb.records import Answer, BankEvidence, Coverage, Filters, Hit, Point
@@ -10,45 +13,66 @@ LOOKED_AT = 30
 MAX_BANKS = 8
 MAX_POINTS = 3
 NEAREST = 3
+ASIDE = 0.05
+"""In a passage about several banks, a bank's sentence that scores this much below the best one is beside the point."""
 
 
 def ask(library: Library, question: str, filters: Filters | None = None) -> Answer:
-    """Answer a question from the library. Raises BadQuery and UnknownName."""
+    """Answer a question from the library. Raises BadQuery, UnknownName and NothingMatches."""
     found = library.search(question, LOOKED_AT, filters)
     coverage = measure_coverage(library.store)
     if found.abstained:
         return Answer(question, True, (), found.hits[:NEAREST], coverage)
-    points, dropped = hits_to_points(library.store, found.hits)
-    return Answer(question, not points, group_by_bank(points, filters), (), coverage, dropped)
+    groups, dropped = hits_to_points(library.store, found.hits, found.filters.bank)
+    return Answer(question, not groups, order_banks(groups), (), coverage, dropped)
 
 
-def hits_to_points(store: Store, hits: tuple[Hit, ...]) -> tuple[list[Point], int]:
-    """Hits with their checked citations, and how many quotes were dropped because they were not found on their page."""
-    points: list[Point] = []
+def hits_to_points(store: Store, hits: Sequence[Hit], asked: Sequence[str]) -> tuple[dict[str, list[Point]], int]:
+    """Checked points by bank, and how many quotes were dropped because they were not found on their page.
+
+    `asked` are the banks of the filter; where there are any, no other bank has a group.
+    """
+    groups: dict[str, list[Point]] = {}
     dropped = 0
     for hit in hits:
-        try:
-            citation = cite(store, hit.document, hit.passage, hit.quote_at, hit.quote_at + len(hit.quote))
-        except QuoteNotFound:
-            dropped += 1
-            continue
-        points.append(Point(hit, citation))
-    return points, dropped
+        for bank, (start, end) in quotes_by_bank(hit).items():
+            if asked and bank not in asked:
+                continue
+            try:
+                citation = cite(store, hit.document, hit.passage, start, end)
+            except QuoteNotFound:
+                dropped += 1
+                continue
+            groups.setdefault(bank, []).append(Point(hit, citation))
+    return groups, dropped
 
 
-def group_by_bank(points: list[Point], filters: Filters | None) -> tuple[BankEvidence, ...]:
-    """Points by bank, best bank first, what is about no bank last; a quote stands under each bank that it is about.
+def quotes_by_bank(hit: Hit) -> dict[str, tuple[int, int]]:
+    """Where in a passage the quote stands for each bank that it is about; under "" for a passage about none.
 
-    With a bank filter, only the banks asked for.
+    In a passage about several banks, each has its own best sentence that names it.
     """
-    asked = filters.bank if filters else ()
-    groups: dict[str, list[Point]] = {}
-    for point in points:
-        for bank in point.hit.passage.banks or ("",):
-            groups.setdefault(bank, []).append(point)
-    if asked:
-        named = {bank for point in points for bank in point.hit.passage.banks}
-        groups = {bank: found for bank, found in groups.items() if bank in asked or not named & set(asked)}
+    banks, text = hit.passage.banks, hit.passage.text
+    best = hit.quote_at, hit.quote_at + len(hit.quote)
+    if len(banks) < 2:
+        return {banks[0] if banks else "": best}
+    mentions = default_bank_book().mentions(text)
+    least = max((sentence.score for sentence in hit.sentences), default=0.0) - ASIDE
+    quotes: dict[str, tuple[int, int]] = {}
+    for bank in banks:
+        places = [mention.start for mention in mentions if mention.name == bank]
+        naming = [s for s in hit.sentences if any(s.start <= place < s.end for place in places)]
+        if naming:
+            chosen = max(naming, key=lambda sentence: sentence.score)
+            if chosen.score >= least:
+                quotes[bank] = chosen.start, chosen.end
+        elif not places:  # named by the heading
+            quotes[bank] = best
+    return quotes
+
+
+def order_banks(groups: Mapping[str, Sequence[Point]]) -> tuple[BankEvidence, ...]:
+    """Banks by their best point, what is about no bank last."""
     banks = sorted((bank for bank in groups if bank), key=lambda bank: -groups[bank][0].hit.score)[:MAX_BANKS]
     order = [*banks, ""] if "" in groups else banks
     return tuple(BankEvidence(bank, tuple(groups[bank][:MAX_POINTS])) for bank in order)

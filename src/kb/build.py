@@ -37,7 +37,7 @@ POOL_FROM = 24
 """From this many pages on, reading processes are started; below, starting them takes longer than they save."""
 
 LOCK_SECONDS = 10.0
-CONTEXT_HEADINGS = 2
+CONTEXT_HEADINGS = 1
 """How many headings, from the innermost out, are embedded with a passage."""
 
 SUFFIXES = (".pdf",)

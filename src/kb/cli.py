@@ -17,7 +17,7 @@ from kb import __version__
 from kb.answer import ask as ask_library
 from kb.embed import Encoder, open_encoder
 from kb.errors import BadInput, BadQuery, KbError
-from kb.evaluate import Figures, evaluate, load_gold, read_lines
+from kb.evaluate import Abstentions, Figures, evaluate, load_gold, read_lines
 from kb.export import answer_json, result_json, write_csv, write_jsonl, write_parquet
 from kb.records import Answer, Citation, Filters, Hit
 from kb.search import STORE_FILE, Library, SearchResult, check_question, find_report, parse_filters
@@ -202,7 +202,7 @@ def show_hit(hit: Hit) -> None:
     passage, document = hit.passage, hit.document
     tags = " · ".join(filter(None, ["、".join(passage.banks), passage.dimension, passage.role]))
     out.print(f"[bold]{hit.rank}.[/bold] {escape(tags)}  [dim]{passage.id}[/dim]")
-    out.print(f"   “{escape(hit.quote)}”", highlight=False)
+    out.print(f"   “{escape(hit.quote)}”", highlight=False, soft_wrap=True)
     place = f"{document.title}，第 {join_numbers(passage.pages)} 页（{document.file}）"
     out.print(f"   [dim]{escape(place)}  {escape(' › '.join(passage.heading[-2:]))}[/dim]\n", highlight=False)
 
@@ -241,7 +241,7 @@ def show_answer(answer: Answer) -> None:
     for evidence in answer.evidence:
         out.print(f"[bold cyan]{escape(evidence.bank or '行业整体')}[/bold cyan]")
         for point in evidence.points:
-            out.print(f"  “{escape(point.citation.quote)}”", highlight=False)
+            out.print(f"  “{escape(point.citation.quote)}”", highlight=False, soft_wrap=True)
             out.print(
                 f"    [dim]{escape(citation_line(point.citation))}  {point.citation.passage_id}[/dim]", highlight=False
             )
@@ -391,20 +391,22 @@ def evaluate_command(
     """Retrieval figures over gold questions: nDCG, recall and reciprocal rank at 10, by type."""
     questions = load_gold(gold)
     with Library.open(settings_for(index)) as library:
-        figures = evaluate(library, questions)
+        figures, abstentions = evaluate(library, questions)
     if as_json:
-        write_json([asdict(row) for row in figures])
+        write_json({"figures": [asdict(row) for row in figures], "abstentions": asdict(abstentions)})
     else:
-        show_figures(figures)
+        show_figures(figures, abstentions)
 
 
-def show_figures(figures: list[Figures]) -> None:
+def show_figures(figures: list[Figures], abstentions: Abstentions) -> None:
     """Figures as a table."""
     table = Table("type", "n", "nDCG@10", "recall@10", "MRR@10", box=None)
     for row in figures:
         values = (f"{row.values[name]:.3f}" for name in ("ndcg", "recall", "mrr"))
         table.add_row(row.type, str(row.questions), *values)
     out.print(table)
+    rightly = f"{abstentions.rightly} of {abstentions.unanswerable} unanswerable questions"
+    out.print(f"abstained on {rightly}, wrongly on {abstentions.wrongly} of {abstentions.answerable}", highlight=False)
 
 
 if __name__ == "__main__":

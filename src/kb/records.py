@@ -192,6 +192,15 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
+class Sentence:
+    """Part of a passage's text, and how well it answers a question."""
+
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found, with the one to three of its sentences that answer best."""
 
@@ -201,6 +210,7 @@ class Hit:
     passage: Passage
     quote: str
     quote_at: int
+    sentences: tuple[Sentence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from kb.banks import default_bank_book
 from kb.derived import Derived, open_derived
-from kb.embed import Encoder, open_encoder
+from kb.embed import PACKAGED, Encoder, open_encoder
 from kb.errors import BadQuery, ModelMismatch, NothingMatches, UnknownName
-from kb.records import Document, Filters, Hit, Passage
+from kb.records import Document, Filters, Hit, Passage, Sentence
 from kb.settings import Settings
 from kb.store import Store, StoredPassage
 from kb.taxonomy import default_taxonomy
@@ -26,8 +26,12 @@ MAX_TOP = 100
 CANDIDATES = 300
 """Units and passages that each side brings to the fusion."""
 
-WHOLE_WEIGHT = 0.5
+WHOLE_WEIGHT = 0.4
 """Share of the whole passage's cosine in the dense score; the rest is its best sentence's."""
+
+LEAST_COSINES = {PACKAGED: 0.86}
+"""Below this best cosine nothing in the corpus is near the question. e5's cosines lie close together: questions about
+the weather or recipes reach 0.78 to 0.86, colloquial ones that are answered 0.864 and more (docs/retrieval.md)."""
 
 MAX_QUOTE = 160
 AIM_QUOTE = 60
@@ -117,7 +121,14 @@ class Library:
             to_hit(rank, score, item, stored[item.row], words) for rank, (item, score) in enumerate(ranked, start=1)
         )
         best = max((item.dense for item in candidates), default=-1.0)
-        return SearchResult(query, filters, hits, abstained=not hits or best < self.settings.abstain_below)
+        return SearchResult(query, filters, hits, abstained=not hits or best < self.least_cosine)
+
+    @property
+    def least_cosine(self) -> float:
+        """The best cosine below which a search abstains."""
+        if self.settings.abstain_below is not None:
+            return self.settings.abstain_below
+        return LEAST_COSINES.get(self.encoder.name, -1.0)
 
     def candidates(self, query: str, row: Rows, allowed: NDArray[np.int64] | None) -> list[Candidate]:
         """The passages nearest in meaning and those with the rarest shared words, each with both scores."""
@@ -214,29 +225,37 @@ def standard_scores(values: Sequence[float]) -> NDArray[np.float64]:
 
 def to_hit(rank: int, score: float, item: Candidate, stored: StoredPassage, words: frozenset[str]) -> Hit:
     """A candidate as a hit with its quote."""
-    start, end = best_quote(stored.passage, item.units, words)
-    return Hit(rank, score, stored.document, stored.passage, stored.passage.text[start:end], start)
+    sentences = score_sentences(stored.passage, item.units, words)
+    start, end = best_quote(stored.passage, sentences)
+    return Hit(rank, score, stored.document, stored.passage, stored.passage.text[start:end], start, sentences)
 
 
-def best_quote(passage: Passage, units: Sequence[ScoredUnit], words: frozenset[str]) -> tuple[int, int]:
-    """The range of the one to three sentences that answer best: cosine, with a share of the question's words."""
-    sentences = sorted((unit for unit in units if not unit.whole), key=lambda unit: unit.start)
+def score_sentences(passage: Passage, units: Sequence[ScoredUnit], words: frozenset[str]) -> tuple[Sentence, ...]:
+    """A passage's sentences in order, each with its cosine and a share of the question's words."""
+    return tuple(
+        Sentence(unit.start, unit.end, unit.score + word_bonus(passage.text[unit.start : unit.end], words))
+        for unit in sorted(units, key=lambda unit: unit.start)
+        if not unit.whole
+    )
+
+
+def best_quote(passage: Passage, sentences: Sequence[Sentence]) -> tuple[int, int]:
+    """The range of the one to three sentences that answer best: the best one, and neighbours while it is short."""
     if not sentences:
         return 0, min(len(passage.text), MAX_QUOTE)
-    scores = [unit.score + word_bonus(passage.text[unit.start : unit.end], words) for unit in sentences]
-    first = last = max(range(len(scores)), key=lambda at: scores[at])
+    first = last = max(range(len(sentences)), key=lambda at: sentences[at].score)
     while last - first < 2 and sentences[last].end - sentences[first].start < AIM_QUOTE:
         options = [at for at in (first - 1, last + 1) if 0 <= at < len(sentences)]
         options = [at for at in options if span_of(sentences, first, last, at) <= MAX_QUOTE]
         if not options:
             break
-        chosen = max(options, key=lambda at: scores[at])
+        chosen = max(options, key=lambda at: sentences[at].score)
         first, last = min(first, chosen), max(last, chosen)
     start = sentences[first].start
     return start, min(sentences[last].end, start + MAX_QUOTE)
 
 
-def span_of(sentences: Sequence[ScoredUnit], first: int, last: int, more: int) -> int:
+def span_of(sentences: Sequence[Sentence], first: int, last: int, more: int) -> int:
     """Length of a quote with one more sentence."""
     return sentences[max(last, more)].end - sentences[min(first, more)].start
 

@@ -9,9 +9,9 @@ from kb.records import Block, Kind, Page, Passage, Piece, Span
 from kb.words import mend, sentences
 
 LEAST = 120
-AIM = 260
+AIM = 340
 MOST = 400
-TINY = 60
+TINY = 120
 """A passage shorter than this joins its neighbour under the same parent heading."""
 
 ROW_ALONE = 50
@@ -204,7 +204,7 @@ def fits(group: Sequence[Atom], length: int, atom: Atom) -> bool:
     """Whether an atom goes into the passage."""
     if stands_alone(atom) or stands_alone(group[-1]) or (atom.kind is Kind.TABLE) != (group[-1].kind is Kind.TABLE):
         return False
-    return length + atom.length <= (MOST if length < LEAST else AIM + TINY)
+    return length + atom.length <= (MOST if length < LEAST else AIM)
 
 
 def stands_alone(atom: Atom) -> bool:

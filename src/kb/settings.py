@@ -26,8 +26,10 @@ class Settings(BaseSettings):
     cache: Path = Field(default_factory=user_cache, description="folder for the unpacked model and other caches")
     workers: int = Field(0, ge=0, le=64, description="processes that read PDF; 0: one a core")
     max_pages: int = Field(3000, ge=1, description="a file with more pages is refused")
-    dense_weight: float = Field(0.8, ge=0, le=1, description="share of the dense score in the fused one")
-    abstain_below: float = Field(0.0, description="a search whose best cosine is lower abstains")
+    dense_weight: float = Field(0.7, ge=0, le=1, description="share of the dense score in the fused one")
+    abstain_below: float | None = Field(
+        None, description="a search whose best cosine is lower abstains; unset: 0.86 for the packaged model, else never"
+    )
 
     @classmethod
     def settings_customise_sources(

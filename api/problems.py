@@ -1,0 +1,173 @@
+"""Every error as problem+json (RFC 9457): those of kb, wrong requests, unknown addresses, and the unexpected."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from kb import errors
+from kb.errors import KbError
+
+MEDIA_TYPE = "application/problem+json"
+URN = "urn:kb:problem:"
+INVALID_REQUEST = URN + "invalid-request"
+INTERNAL_ERROR = URN + "internal-error"
+
+STATUS: Mapping[type[KbError], int] = {
+    errors.BadQuery: 422,
+    errors.BadInput: 422,
+    errors.UnknownName: 422,
+    errors.NothingMatches: 404,
+    errors.NotFound: 404,
+    errors.IndexMissing: 503,
+    errors.IndexDamaged: 503,
+    errors.IndexBusy: 503,
+    errors.ModelMismatch: 503,
+    errors.ModelUnavailable: 503,
+}
+"""What the classes of kb's errors are in HTTP; any other is a fault of ours, 500."""
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one parameter."""
+
+    name: str = Field(description="The parameter.", examples=["top"])
+    reason: str = Field(description="What is wrong with it.", examples=["Input should be less than or equal to 100"])
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 has it. Tell errors apart by `type`, which is stable; `detail` is for people."""
+
+    type: str = Field(description="A stable name for the kind of error.", examples=[URN + "not-found"])
+    title: str = Field(description="The kind of error in words.", examples=["Not found"])
+    status: int = Field(description="The HTTP status again.", examples=[404])
+    detail: str = Field(
+        description="What is wrong here, with the value that was given and the way out.",
+        examples=["no passage '0000000000000000' in this index"],
+    )
+    instance: str = Field(description="The address asked for.", examples=["/v1/passages/0000000000000000"])
+    errors: list[FieldProblem] | None = Field(
+        default=None, description="One entry a parameter, in invalid requests only."
+    )
+
+
+def problem_type(kind: type[KbError]) -> str:
+    """The URN of an error class: urn:kb:problem:not-found for NotFound."""
+    return URN + "-".join(words_of(kind))
+
+
+def problem_title(kind: type[KbError]) -> str:
+    """An error class in words: "Not found" for NotFound."""
+    return " ".join(words_of(kind)).capitalize()
+
+
+def words_of(kind: type[KbError]) -> list[str]:
+    """The words in a class name, in small letters."""
+    return [word.lower() for word in re.findall(r"[A-Z][a-z]*", kind.__name__)]
+
+
+def problem_status(error: KbError) -> int:
+    """The HTTP status of an error: that of the nearest of its classes which has one."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def respond(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """A problem as response, with the address asked for."""
+    body = problem.model_copy(update={"instance": request.url.path}).model_dump(exclude_none=True)
+    return JSONResponse(body, problem.status, headers, MEDIA_TYPE)
+
+
+def on_kb_error(request: Request, error: Exception) -> JSONResponse:
+    """What kb reports to its user."""
+    assert isinstance(error, KbError)
+    kind, status = type(error), problem_status(error)
+    found = Problem(type=problem_type(kind), title=problem_title(kind), status=status, detail=str(error), instance="")
+    return respond(request, found)
+
+
+def on_invalid_request(request: Request, error: Exception) -> JSONResponse:
+    """Parameters that are missing, of another type, or out of range. The values given are not repeated: they may be
+    of any length."""
+    assert isinstance(error, RequestValidationError)
+    wrong = [FieldProblem(name=parameter(entry["loc"]), reason=entry["msg"]) for entry in error.errors()]
+    detail = "; ".join(f"{field.name}: {field.reason}" for field in wrong[:5])
+    found = Problem(
+        type=INVALID_REQUEST, title="Invalid request", status=422, detail=detail, instance="", errors=wrong[:20]
+    )
+    return respond(request, found)
+
+
+def parameter(place: tuple[str | int, ...]) -> str:
+    """The name of a parameter: ("query", "year", 0) is year."""
+    return str(place[1] if len(place) > 1 else place[0])
+
+
+def on_http_error(request: Request, error: Exception) -> JSONResponse:
+    """An address or a method that there is not."""
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    detail = {
+        404: "there is nothing at this address; /docs lists the ones that there are",
+        405: f"{request.method} is not for this address",
+    }.get(error.status_code, str(error.detail))
+    found = Problem(type="about:blank", title=phrase, status=error.status_code, detail=detail, instance="")
+    return respond(request, found, error.headers)
+
+
+def on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    """A fault of ours. What it was goes to the server's log, not to the client."""
+    detail = "the server failed at this request; its log says why"
+    found = Problem(type=INTERNAL_ERROR, title="Internal error", status=500, detail=detail, instance="")
+    return respond(request, found)
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Let an application answer every error with a problem."""
+    app.add_exception_handler(KbError, on_kb_error)
+    app.add_exception_handler(RequestValidationError, on_invalid_request)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(Exception, on_unexpected)
+
+
+def documented(*kinds: type[KbError], asks: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The problems of an endpoint for OpenAPI: those of the errors named, the unexpected one, and if it asks for
+    parameters, the invalid request."""
+    names: dict[int, dict[str, str]] = {}
+    for kind in kinds:
+        names.setdefault(STATUS[kind], {})[problem_type(kind)] = (kind.__doc__ or "").strip()
+    if asks:
+        names.setdefault(422, {})[INVALID_REQUEST] = "A parameter is missing, of another type, or out of range."
+    names[500] = {INTERNAL_ERROR: "A fault of the server."}
+    return {status: problem_response(status, found) for status, found in sorted(names.items())}
+
+
+def problem_response(status: int, kinds: Mapping[str, str]) -> dict[str, Any]:
+    """One status in OpenAPI, with an example for each kind of problem."""
+    return {
+        "description": f"{HTTPStatus(status).phrase}: " + ", ".join(name.removeprefix(URN) for name in kinds),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {name.removeprefix(URN): example(name, status, text) for name, text in kinds.items()},
+            }
+        },
+    }
+
+
+def example(kind: str, status: int, text: str) -> dict[str, Any]:
+    """An example of a problem; its summary says when it occurs."""
+    title = kind.removeprefix(URN).replace("-", " ").capitalize()
+    value = Problem(type=kind, title=title, status=status, detail="…", instance="/v1/…")
+    return {"summary": text, "value": value.model_dump(exclude_none=True)}
+
+
+def problem_schemas() -> dict[str, Any]:
+    """The schemas that the documented responses refer to."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "Problem": schema}

@@ -1,0 +1,201 @@
+"""The endpoints: parameters → the library → the JSON of `kb.export`."""
+
+from collections.abc import Sequence
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import Field, StringConstraints
+
+from api.problems import documented
+from api.schemas import (
+    QUESTION,
+    AnswerResponse,
+    Dimension,
+    DocumentDetail,
+    DocumentList,
+    FileFailure,
+    Health,
+    PageProblem,
+    PassageDetail,
+    Readiness,
+    Record,
+    SearchResponse,
+    TaxonomyResponse,
+    Topic,
+    example_of,
+)
+from api.shelf import Shelf
+from kb import __version__
+from kb.answer import ask as ask_library
+from kb.errors import (
+    BadQuery,
+    IndexBusy,
+    IndexDamaged,
+    IndexMissing,
+    KbError,
+    ModelMismatch,
+    ModelUnavailable,
+    NotFound,
+    NothingMatches,
+    UnknownName,
+)
+from kb.export import answer_json, document_json, exported_json, result_json
+from kb.records import Document, Filters
+from kb.search import MAX_QUERY, MAX_TOP
+from kb.store import Failure, Store
+from kb.taxonomy import default_taxonomy
+
+router = APIRouter()
+
+INDEX_ERRORS = (IndexMissing, IndexDamaged, IndexBusy, ModelMismatch, ModelUnavailable)
+
+Name = Annotated[str, StringConstraints(max_length=200)]
+Year = Annotated[int, Field(ge=1000, le=9999)]
+Question = Annotated[
+    str,
+    Query(
+        description=f"What you want to know, in words; at most {MAX_QUERY} characters.",
+        examples=[QUESTION],
+        json_schema_extra={"minLength": 1, "maxLength": MAX_QUERY},
+    ),
+]
+Top = Annotated[int, Query(ge=1, le=MAX_TOP, description="How many results.", examples=[5])]
+DocumentId = Annotated[str, Path(max_length=200, description="Id of a report.", examples=["9c71824403b59fe5"])]
+PassageId = Annotated[str, Path(max_length=200, description="Id of a passage.", examples=["4e2e63fdcf100995"])]
+
+
+def several(description: str, example: str | int) -> object:
+    """A parameter that may be repeated."""
+    return Query(max_length=50, description=description + " May be repeated.", examples=[[example]])
+
+
+def read_filters(
+    bank: Annotated[tuple[Name, ...], several("Only about this bank, by name or alias.", "青岛农商银行")] = (),
+    dimension: Annotated[tuple[Name, ...], several("战略, 组织, 技术, 应用, 数据 or 生态.", "组织")] = (),
+    topic: Annotated[tuple[Name, ...], several("Topic, by id or label.", "talent")] = (),
+    year: Annotated[tuple[Year, ...], several("Year of the report.", 2023)] = (),
+    report: Annotated[tuple[Name, ...], several("Report, by id, file name or title.", "survey2023.pdf")] = (),
+) -> Filters:
+    """Filters from the address. Values of one parameter are alternatives; different parameters are all required."""
+    return Filters(bank, dimension, topic, year, report)
+
+
+def shelf_of(request: Request) -> Shelf:
+    """The shelf of the application, from which an endpoint borrows the open library."""
+    shelf: Shelf = request.app.state.shelf
+    return shelf
+
+
+OfShelf = Annotated[Shelf, Depends(shelf_of)]
+Wanted = Annotated[Filters, Depends(read_filters)]
+
+
+def answers(model: type[Record], *kinds: type[KbError], asks: bool = True) -> dict[int | str, dict[str, Any]]:
+    """What an endpoint answers with, for OpenAPI: an example of the record, and its problems."""
+    found = documented(*kinds, asks=asks)
+    found[200] = {"content": {"application/json": {"example": example_of(model)}}}
+    return found
+
+
+@router.get(
+    "/v1/search",
+    tags=["questions"],
+    responses=answers(SearchResponse, BadQuery, UnknownName, NothingMatches, *INDEX_ERRORS),
+)
+def search(shelf: OfShelf, q: Question, filters: Wanted, top: Top = 10) -> SearchResponse:
+    """Ranked excerpts for a question."""
+    with shelf.borrow() as library:
+        return SearchResponse.model_validate(result_json(library.search(q, top, filters)))
+
+
+@router.get(
+    "/v1/ask",
+    tags=["questions"],
+    responses=answers(AnswerResponse, BadQuery, UnknownName, NothingMatches, *INDEX_ERRORS),
+)
+def ask(shelf: OfShelf, q: Question, filters: Wanted) -> AnswerResponse:
+    """The best quotes for a question, bank by bank, each with its citation."""
+    with shelf.borrow() as library:
+        return AnswerResponse.model_validate(answer_json(ask_library(library, q, filters)))
+
+
+@router.get("/v1/documents", tags=["corpus"], responses=answers(DocumentList, *INDEX_ERRORS, asks=False))
+def documents(shelf: OfShelf) -> DocumentList:
+    """The reports in the index, and the files that could not be read."""
+    with shelf.borrow() as library:
+        return DocumentList(
+            generation=library.generation,
+            documents=describe_documents(library.store, library.store.documents()),
+            failures=[describe_failure(failure) for failure in library.store.failures()],
+        )
+
+
+@router.get("/v1/documents/{id}", tags=["corpus"], responses=answers(DocumentDetail, NotFound, *INDEX_ERRORS))
+def document(shelf: OfShelf, id: DocumentId) -> DocumentDetail:
+    """A report, live or superseded."""
+    with shelf.borrow() as library:
+        return describe_documents(library.store, [library.store.document(id)])[0]
+
+
+@router.get("/v1/passages/{id}", tags=["corpus"], responses=answers(PassageDetail, NotFound, *INDEX_ERRORS))
+def passage(shelf: OfShelf, id: PassageId) -> PassageDetail:
+    """A passage with its places and its neighbours in the report. Its id stays valid when the report is replaced."""
+    with shelf.borrow() as library:
+        stored = library.store.passage(id)
+        order = [other.passage.id for other in library.store.passages_of(stored.document.id)]
+    at = order.index(id)
+    return PassageDetail.model_validate(
+        {
+            **exported_json(stored),
+            "status": stored.document.status,
+            "before": order[at - 1] if at else None,
+            "after": order[at + 1] if at + 1 < len(order) else None,
+        }
+    )
+
+
+@router.get("/v1/taxonomy", tags=["corpus"], responses=answers(TaxonomyResponse, asks=False))
+def taxonomy() -> TaxonomyResponse:
+    """The dimensions and topics that filters take, with their names."""
+    known = default_taxonomy()
+    return TaxonomyResponse(
+        dimensions=[Dimension(id=side.id, description=side.description) for side in known.dimensions],
+        topics=[Topic(id=topic.id, label=topic.label, dimension=topic.dimension) for topic in known.topics],
+    )
+
+
+@router.get("/healthz", tags=["service"], responses=answers(Health, asks=False))
+def healthz() -> Health:
+    """Whether the process is alive."""
+    return Health(status="ok", version=__version__)
+
+
+@router.get("/readyz", tags=["service"], responses=answers(Readiness, *INDEX_ERRORS, asks=False))
+def readyz(shelf: OfShelf) -> Readiness:
+    """Whether there is an index, and it opens."""
+    with shelf.borrow() as library:
+        return Readiness(status="ready", generation=library.generation)
+
+
+def describe_documents(store: Store, found: Sequence[Document]) -> list[DocumentDetail]:
+    """Documents with what became of their pages. Where they lie on the server stays there."""
+    counts, problems = store.count_passages(), store.problem_pages()
+    return [
+        DocumentDetail(
+            **document_json(document),
+            kind=document.kind,
+            page_count=document.page_count,
+            reader=document.reader,
+            status=document.status,
+            passages=counts[document.id] if document.id in counts else len(store.passages_of(document.id)),
+            problem_pages=[PageProblem(page=page, reason=why) for of, page, why in problems if of == document.id],
+        )
+        for document in found
+    ]
+
+
+def describe_failure(failure: Failure) -> FileFailure:
+    """A file that could not be read, by its name; the folder is left out of the reason too."""
+    name = FilePath(failure.path).name
+    return FileFailure(file=name, reason=failure.reason.replace(failure.path, name))

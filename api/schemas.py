@@ -1,0 +1,247 @@
+"""What the API answers with, field by field: the JSON of `kb.export`, declared and checked."""
+
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+QUESTION = "银行怎么解决金融科技人才短缺"
+TEXT = (
+    "最常见的人才措施有两项：六成银行在全员中开展数字化培训，51.25%在晋升和招聘时要求有科技背景。"
+    "青岛农商银行与佛山农商银行都推出行内认证，员工考取数据分析资格，可以计入行政、营销、风控等序列的晋升条件。"
+)
+QUOTE = "最常见的人才措施有两项：六成银行在全员中开展数字化培训，51.25%在晋升和招聘时要求有科技背景。"
+
+
+class Record(BaseModel):
+    """A record whose fields are all declared: one that kb.export adds has to be declared here too."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+Heading = Annotated[
+    list[str], Field(description="Headings above it, outermost first.", examples=[["做法：人才从内部长出来"]])
+]
+Banks = Annotated[list[str], Field(description="Banks that it is about.", examples=[["青岛农商银行", "佛山农商银行"]])]
+Side = Annotated[str, Field(description="战略, 组织, 技术, 应用, 数据 or 生态; empty if none fits.", examples=["组织"])]
+Topics = Annotated[list[str], Field(description="Ids of topics; /v1/taxonomy has their labels.", examples=[["talent"]])]
+Role = Annotated[
+    str,
+    Field(description="Its part in the argument: 背景, 措施, 效果, 观点, 调研, 政策, 建议 or 其他.", examples=["措施"]),
+]
+PassageId = Annotated[
+    str, Field(description="Permanent id; /v1/passages/{id} resolves it.", examples=["4e2e63fdcf100995"])
+]
+Pages = Annotated[list[int], Field(description="Pages of the file that it stands on, from 1.", examples=[[3]])]
+Text = Annotated[str, Field(description="The passage, verbatim but for line breaks.", examples=[TEXT])]
+Score = Annotated[float, Field(description="Fused score; comparable within one answer only.", examples=[3.2226])]
+DocumentId = Annotated[str, Field(description="Id of the report, made of its content.", examples=["9c71824403b59fe5"])]
+Title = Annotated[str, Field(description="Title of the report.", examples=["中小银行数字化转型年度调研（2023）"])]
+File = Annotated[str, Field(description="Name of the file.", examples=["survey2023.pdf"])]
+Publisher = Annotated[
+    str, Field(description="Who published it; empty if it is not known.", examples=["普惠数字金融样例调研组"])
+]
+Year = Annotated[int | None, Field(description="Year of the report; null if it is not known.", examples=[2023])]
+Generation = Annotated[int, Field(description="Number of changes to the index so far.", examples=[4])]
+
+
+class DocumentBrief(Record):
+    """The report that a passage stands in."""
+
+    id: DocumentId
+    title: Title
+    file: File
+    publisher: Publisher
+    year: Year
+
+
+DocumentOf = Annotated[DocumentBrief, Field(description="The report that it stands in.")]
+
+
+class SearchHit(Record):
+    """A passage found."""
+
+    rank: int = Field(description="Place in the ranking, from 1.", examples=[1])
+    score: Score
+    passage_id: PassageId
+    doc: DocumentOf
+    pages: Pages
+    heading: Heading
+    text: Text
+    banks: Banks
+    dimension: Side
+    topics: Topics
+    role: Role
+    quote: str = Field(description="The part of `text` that answers best, at most 160 characters.", examples=[QUOTE])
+
+
+class SearchResponse(Record):
+    """Ranked excerpts."""
+
+    id: str | int | None = Field(description="Null; kb search --batch has the line's id here.", examples=[None])
+    query: str = Field(description="The question as it was understood.", examples=[QUESTION])
+    abstained: bool = Field(description="True if nothing answers; the results are then the nearest.", examples=[False])
+    results: list[SearchHit] = Field(description="The best passages, best first.")
+
+
+class Citation(Record):
+    """Where a quote stands; checked against the stored page."""
+
+    title: Title
+    publisher: Publisher
+    year: Year
+    file: File
+    pages: Pages
+    labels: list[str] = Field(description="The numbers printed on these pages, if any.", examples=[["3"]])
+
+
+class Point(Record):
+    """One quoted point."""
+
+    quote: str = Field(description="Verbatim.", examples=[QUOTE])
+    passage_id: PassageId
+    citation: Citation = Field(description="Where it stands.")
+    heading: Heading
+    banks: Banks
+    dimension: Side
+    topics: Topics
+    role: Role
+    score: Score
+
+
+class BankPoints(Record):
+    """What was found about one bank."""
+
+    bank: str = Field(
+        description="Name of the bank; empty for what is about no single bank.", examples=["青岛农商银行"]
+    )
+    points: list[Point] = Field(description="Up to three points, best first.")
+
+
+class Coverage(Record):
+    """What was searched."""
+
+    documents: int = Field(description="Reports in the index.", examples=[4])
+    passages: int = Field(description="Passages in the index.", examples=[172])
+    unreadable_pages: int = Field(description="Pages that could not be read.", examples=[0])
+    unreadable_files: int = Field(description="Files that could not be read.", examples=[0])
+
+
+class AnswerResponse(Record):
+    """An answer by bank, or an abstention with the nearest passages."""
+
+    question: str = Field(description="The question.", examples=[QUESTION])
+    abstained: bool = Field(description="True if nothing in the corpus answers the question.", examples=[False])
+    banks: list[BankPoints] = Field(description="Evidence by bank, best bank first, the industry as a whole last.")
+    nearest: list[SearchHit] = Field(description="In an abstention, the nearest passages.", examples=[[]])
+    coverage: Coverage = Field(description="What was searched.")
+    dropped: int = Field(description="Quotes left out because their page does not have them.", examples=[0])
+
+
+class PageProblem(Record):
+    """A page that could not be read."""
+
+    page: int = Field(description="Page of the file, from 1.", examples=[12])
+    reason: str = Field(description="Why not.", examples=["scanned page without text"])
+
+
+class DocumentDetail(DocumentBrief):
+    """A report in the index."""
+
+    kind: str = Field(description="Kind of report; empty if it is not known.", examples=["调研报告"])
+    page_count: int = Field(description="Pages of the file.", examples=[7])
+    reader: str = Field(description="What its pages were read with.", examples=["pdfplumber 0.11.10"])
+    status: str = Field(description="live, or superseded by a later version of the same file.", examples=["live"])
+    passages: int = Field(description="Passages made of it.", examples=[32])
+    problem_pages: list[PageProblem] = Field(description="Pages that could not be read.", examples=[[]])
+
+
+class FileFailure(Record):
+    """A file that could not be read."""
+
+    file: File
+    reason: str = Field(description="Why not.", examples=["locked.pdf: encrypted, and no password opens it"])
+
+
+class DocumentList(Record):
+    """The reports in the index."""
+
+    generation: Generation
+    documents: list[DocumentDetail] = Field(description="Live reports by file name.")
+    failures: list[FileFailure] = Field(description="Files that could not be read.", examples=[[]])
+
+
+class TextSpan(Record):
+    """A range of a page's stored text."""
+
+    page: int = Field(description="Page of the file, from 1.", examples=[3])
+    start: int = Field(description="Offset of its first character.", examples=[120])
+    end: int = Field(description="Offset after its last character.", examples=[219])
+
+
+class PassageDetail(Record):
+    """A passage with its places and neighbours."""
+
+    passage_id: PassageId
+    doc: DocumentOf
+    pages: Pages
+    heading: Heading
+    text: Text
+    banks: Banks
+    dimension: Side
+    topics: Topics
+    role: Role
+    kind: str = Field(description="text, case, table, list or quote.", examples=["text"])
+    spans: list[TextSpan] = Field(description="Where its text stands in the stored page texts.")
+    status: str = Field(description="live, or superseded with its report.", examples=["live"])
+    before: str | None = Field(description="Id of the passage before it in the report.", examples=["0d1f4f5c8b2a6e93"])
+    after: str | None = Field(description="Id of the passage after it in the report.", examples=[None])
+
+
+class Dimension(Record):
+    """One of the six sides from which a report looks at a bank."""
+
+    id: str = Field(description="Its name, as filters take it.", examples=["组织"])
+    description: str = Field(
+        description="What belongs to it.", examples=["组织架构、部门设置、敏捷团队、人才培训与激励"]
+    )
+
+
+class Topic(Record):
+    """A subject within a dimension."""
+
+    id: str = Field(description="Its id, as filters take it.", examples=["talent"])
+    label: str = Field(description="Its name, which filters take too.", examples=["人才与激励"])
+    dimension: str = Field(description="The dimension that it belongs to.", examples=["组织"])
+
+
+class TaxonomyResponse(Record):
+    """The tags that a passage may have."""
+
+    dimensions: list[Dimension] = Field(description="The six dimensions.")
+    topics: list[Topic] = Field(description="The topics of all dimensions.")
+
+
+class Health(Record):
+    """The process is alive."""
+
+    status: str = Field(description="ok.", examples=["ok"])
+    version: str = Field(description="Version of kb.", examples=["0.1.0"])
+
+
+class Readiness(Record):
+    """The index is open."""
+
+    status: str = Field(description="ready.", examples=["ready"])
+    generation: Generation
+
+
+def example_of(model: type[BaseModel]) -> dict[str, Any]:
+    """A record of a model made of its fields' examples; a field that has none is made of the records it holds."""
+    found: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        if field.examples:
+            found[name] = field.examples[0]
+            continue
+        inner = next(iter(get_args(field.annotation)), None)
+        found[name] = [example_of(inner)] if inner else example_of(field.annotation)  # type: ignore[arg-type]
+    return found

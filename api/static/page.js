@@ -1,0 +1,281 @@
+// The page: question and filters in the address, the answer by bank below. Text from reports is only ever set as text.
+
+const FILTERS = ["dimension", "year", "bank"];
+const TITLES = {
+  "not-found": "找不到",
+  "nothing-matches": "没有段落符合这些条件",
+  "unknown-name": "条件中有不认识的名称",
+  "bad-query": "问题无法检索",
+  "invalid-request": "问题或条件不合要求",
+  "index-missing": "还没有索引",
+  "index-damaged": "索引无法打开",
+  "index-busy": "索引正在写入，请稍后再试",
+  "model-mismatch": "索引与模型不一致",
+  "model-unavailable": "模型无法载入",
+};
+
+const at = (id) => document.getElementById(id);
+const form = at("ask"), box = at("q"), statusLine = at("status"), results = at("results");
+const topics = new Map();
+let running = new AbortController();
+
+class Problem extends Error {
+  constructor(found) {
+    super(found.detail);
+    this.heading = TITLES[found.type.split(":").pop()] ?? found.title;
+  }
+}
+
+/** An element with a class and children; strings become text nodes. */
+function el(tag, name, ...children) {
+  const [element, classes] = [document.createElement(tag), name ?? ""];
+  if (classes) element.className = classes;
+  element.append(...children.filter((child) => child !== "" && child != null));
+  return element;
+}
+
+function link(text, address) {
+  const anchor = el("a", "", text);
+  anchor.href = address;
+  return anchor;
+}
+
+/** JSON from the API. Throws a Problem for what the API reports, and for a server that does not answer. */
+async function get(address, signal) {
+  let response;
+  try {
+    response = await fetch(address, { signal, headers: { Accept: "application/json" } });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({ type: "offline", title: "连不上服务", detail: "服务没有回应，请确认它在运行。" });
+  }
+  const body = await response.json().catch(() => null);
+  if (response.ok && body) return body;
+  throw new Problem(body ?? { type: "broken", title: "服务出错", detail: `HTTP ${response.status}` });
+}
+
+// the answer
+
+/** Neighbouring banks that share all their quotes, as one group with several names. */
+function mergeBanks(banks) {
+  const groups = new Map();
+  for (const { bank, points } of banks) {
+    const key = bank ? points.map((point) => point.passage_id).join(" ") : "";
+    if (groups.has(key)) groups.get(key).names.push(bank);
+    else groups.set(key, { names: [bank], points });
+  }
+  return [...groups.values()];
+}
+
+function showGroup({ names, points }) {
+  const heading = el("h2", names[0] ? "" : "industry");
+  names.forEach((name) => heading.append(el("span", "", name || "行业整体")));
+  return el("section", "bank", heading, el("div", "points", ...points.map(showPoint)));
+}
+
+function showPoint(point) {
+  return showQuote(point, point.citation);
+}
+
+function showNearest(hit) {
+  return showQuote(hit, { ...hit.doc, pages: hit.pages, labels: [] });
+}
+
+function showQuote(item, citation) {
+  const quote = el("blockquote", "", el("p", "", item.quote));
+  const permanent = link("链接", `/v1/passages/${encodeURIComponent(item.passage_id)}`);
+  const place = el("p", "place", showHeading(item), expandButton(item, quote), permanent);
+  const source = el("div", "source", showTags(item), el("p", "citation", citationLine(citation)));
+  return el("article", "point", el("div", "", quote, place), source);
+}
+
+function showTags({ dimension, topics: ids, role }) {
+  const labels = ids.map((id) => topics.get(id) ?? id);
+  const tags = [dimension && el("b", "", dimension), ...labels.map((label) => el("span", "", label)), role && el("span", "", role)];
+  return el("p", "tags", ...tags.filter(Boolean));
+}
+
+function showHeading({ heading }) {
+  return heading.length ? el("span", "heading", heading.join(" › ")) : "";
+}
+
+function citationLine({ publisher, title, year, pages, labels }) {
+  const source = [publisher, `《${title}》`, year].filter(Boolean).join("，");
+  const printed = labels.length ? `（印刷页码 ${labels.join("、")}）` : "";
+  return `${source}，第 ${pages.join("、")} 页${printed}`;
+}
+
+/** The button that puts the whole passage in the place of its quote, and back. */
+function expandButton(item, quote) {
+  const button = el("button", "plain", "展开");
+  let whole = null;
+  button.type = "button";
+  button.setAttribute("aria-expanded", "false");
+  button.addEventListener("click", async () => {
+    const open = button.getAttribute("aria-expanded") !== "true";
+    try {
+      whole ??= await wholePassage(item);
+    } catch (error) {
+      quote.querySelector(".note")?.remove();
+      quote.append(el("p", "note", error.message));
+      return;
+    }
+    quote.replaceChildren(open ? whole : el("p", "", item.quote));
+    quote.classList.toggle("whole", open);
+    button.setAttribute("aria-expanded", String(open));
+    button.textContent = open ? "收起" : "展开";
+  });
+  return button;
+}
+
+async function wholePassage({ passage_id: id, quote }) {
+  const passage = await get(`/v1/passages/${encodeURIComponent(id)}`);
+  const start = passage.text.indexOf(quote);
+  if (start < 0) return el("p", "passage", passage.text);
+  const end = start + quote.length;
+  return el("p", "passage", passage.text.slice(0, start), el("mark", "", quote), passage.text.slice(end));
+}
+
+function showAnswer(answer, milliseconds) {
+  const { coverage, banks, nearest, dropped } = answer;
+  const groups = answer.abstained
+    ? [el("h2", "abstained", "语料中未找到直接依据"), el("p", "note", nearest.length ? "最接近的段落：" : ""), ...nearest.map(showNearest)]
+    : mergeBanks(banks).map(showGroup);
+  results.replaceChildren(...groups);
+  const named = banks.filter(({ bank }) => bank).length;
+  say(
+    `检索 ${coverage.documents} 份报告、${coverage.passages.toLocaleString("zh-CN")} 段；涉及 ${named} 家银行；` +
+      `${coverage.unreadable_pages} 页不可读` +
+      (coverage.unreadable_files ? `；${coverage.unreadable_files} 个文件不可读` : "") +
+      (dropped ? `；${dropped} 条引文未能核实，已略去` : "") +
+      ` · ${Math.round(milliseconds)} ms`,
+  );
+}
+
+// what is said above the answer
+
+function say(text, kind = "") {
+  statusLine.className = kind;
+  statusLine.replaceChildren(text);
+}
+
+function showProblem(error) {
+  results.replaceChildren();
+  say("", "error");
+  statusLine.append(el("b", "", error.heading ?? "页面出错"), el("span", "", error.message));
+}
+
+// the question and its address
+
+function fromAddress() {
+  const wanted = new URLSearchParams(location.search);
+  box.value = wanted.get("q") ?? "";
+  for (const name of FILTERS) choose(at(name), wanted.get(name) ?? "");
+}
+
+function choose(field, value) {
+  if (field.tagName === "SELECT" && ![...field.options].some((option) => option.value === value)) {
+    field.add(new Option(value, value));
+  }
+  field.value = value;
+}
+
+function parameters() {
+  const wanted = new URLSearchParams();
+  for (const name of ["q", ...FILTERS]) {
+    const value = at(name).value.trim();
+    if (value) wanted.set(name, value);
+  }
+  return wanted;
+}
+
+async function run() {
+  const wanted = parameters();
+  running.abort();
+  running = new AbortController();
+  const { signal } = running;
+  const asked = wanted.has("q");
+  at("clear").hidden = !FILTERS.some((name) => wanted.has(name));
+  at("welcome").hidden = asked;
+  document.title = asked ? `${wanted.get("q")} · kb` : "kb · 银行报告知识库";
+  if (!asked) return results.replaceChildren();
+  results.setAttribute("aria-busy", "true");
+  say("检索中…", "busy");
+  const begun = performance.now();
+  try {
+    const answer = await get(`/v1/ask?${wanted}`, signal);
+    showAnswer(answer, performance.now() - begun);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    showProblem(error);
+  }
+  results.setAttribute("aria-busy", "false");
+}
+
+function submit() {
+  const wanted = parameters();
+  const empty = !wanted.has("q");
+  box.setAttribute("aria-invalid", String(empty));
+  if (empty) {
+    box.focus();
+    say("请先写下问题，例如：银行怎么解决金融科技人才短缺", "error");
+    return;
+  }
+  const address = `/?${wanted}`;
+  if (address !== location.pathname + location.search) history.pushState(null, "", address);
+  run();
+}
+
+function connect() {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit();
+  });
+  box.addEventListener("input", () => box.removeAttribute("aria-invalid"));
+  for (const name of FILTERS) at(name).addEventListener("change", () => parameters().has("q") && submit());
+  at("clear").addEventListener("click", () => {
+    for (const name of FILTERS) at(name).value = "";
+    submit();
+  });
+  at("example").addEventListener("click", (event) => {
+    event.preventDefault();
+    box.value = event.target.textContent;
+    submit();
+  });
+  addEventListener("popstate", () => {
+    fromAddress();
+    say("");
+    run();
+  });
+}
+
+// what there is to ask: dimensions, topics, reports
+
+async function fillTaxonomy() {
+  const { dimensions, topics: known } = await get("/v1/taxonomy");
+  dimensions.forEach(({ id }) => at("dimension").add(new Option(id, id)));
+  known.forEach(({ id, label }) => topics.set(id, label));
+}
+
+async function fillReports() {
+  const { documents } = await get("/v1/documents");
+  const years = [...new Set(documents.map(({ year }) => year).filter(Boolean))].sort((a, b) => b - a);
+  years.forEach((year) => at("year").add(new Option(year, year)));
+  at("reports").replaceChildren(...documents.map(showReport));
+}
+
+function showReport({ title, publisher, year, page_count: pages, passages, problem_pages: problems }) {
+  const facts = [publisher, year, `${pages} 页`, `${passages} 段`, problems.length && `${problems.length} 页不可读`];
+  return el("li", "", el("span", "", title), el("small", "", facts.filter(Boolean).join(" · ")));
+}
+
+async function start() {
+  connect();
+  const filled = await Promise.allSettled([fillTaxonomy(), fillReports()]);
+  const failed = filled.find(({ status }) => status === "rejected");
+  if (failed) showProblem(failed.reason);
+  fromAddress();
+  await run();
+}
+
+start();

@@ -1,0 +1,90 @@
+"""What to embed, and how to weigh it: ranks gold questions over an index under each choice, and prints a table.
+
+    python benchmarks/embedded_text.py [--index index] [--gold corpus/gold.jsonl]
+
+Passages are embedded anew for each choice of headings; vectors in the index are not used.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kb.evaluate import Question, load_gold, score_run
+from kb.records import Hit
+from kb.search import CANDIDATES, Candidate, Library, fuse
+from kb.settings import load_settings
+from kb.store import StoredPassage
+from kb.words import sentences
+
+Rows = NDArray[np.float32]
+WHOLE_WEIGHTS = (1.0, 0.5, 0.4)
+DENSE_WEIGHTS = (1.0, 0.8, 0.7, 0.6, 0.0)
+
+
+def with_headings(stored: StoredPassage, count: int) -> str:
+    """A passage's text behind so many of its headings, from the innermost out."""
+    headings = stored.passage.heading[-count:] if count else ()
+    return "\n".join([*headings, stored.passage.text])
+
+
+def best_sentences(rows: Rows, owners: NDArray[np.int64], query: Rows, whole: Rows) -> Rows:
+    """Each passage's best sentence's cosine, or its own where it has none."""
+    best = np.full(len(whole), -1.0, np.float32)
+    np.maximum.at(best, owners, rows @ query)
+    return np.where(best < 0, whole, best)
+
+
+def rank(
+    library: Library, stored: Sequence[StoredPassage], question: Question, dense: Rows, dense_weight: float
+) -> list[Hit]:
+    """The first ten passages by the fusion that the search uses."""
+    filters, reports = library.resolve(question.filters)
+    allowed = library.store.matching_rows(filters, reports) if filters else None
+    lexical = library._derived.lexical.search(question.query, CANDIDATES, allowed)
+    places = [at for at, one in enumerate(stored) if allowed is None or one.row in set(allowed)]
+    near = sorted(places, key=lambda at: -dense[at])[:CANDIDATES]
+    rows = {stored[at].row: at for at in places}
+    chosen = dict.fromkeys([*(stored[at].row for at in near), *lexical])
+    items = [Candidate(row, float(dense[rows[row]]), lexical.get(row, 0.0), ()) for row in chosen]
+    return [
+        Hit(place, score, stored[rows[item.row]].document, stored[rows[item.row]].passage, "", 0)
+        for place, (item, score) in enumerate(fuse(items, dense_weight)[:10], start=1)
+    ]
+
+
+def main() -> None:
+    """Run all choices."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--index", type=Path, default=Path("index"))
+    parser.add_argument("--gold", type=Path, default=Path("corpus/gold.jsonl"))
+    chosen = parser.parse_args()
+    questions = [question for question in load_gold(chosen.gold) if question.evidence]
+    with Library.open(load_settings().model_copy(update={"index": chosen.index})) as library:
+        stored = list(library.store.live_passages())
+        ranges = [(at, part) for at, one in enumerate(stored) for part in sentences(one.passage.text)]
+        owners = np.array([at for at, _ in ranges])
+        parts = library.encoder.passages([stored[at].passage.text[start:end] for at, (start, end) in ranges])
+        queries = library.encoder.queries([question.query for question in questions])
+        print(f"{len(stored)} passages, {len(ranges)} sentences, {len(questions)} questions: nDCG@10 / recall@10")
+        print("headings  whole  " + "".join(f"dense {weight:<9}" for weight in DENSE_WEIGHTS))
+        for count in (0, 1, 2, 3):
+            whole_rows = library.encoder.passages([with_headings(one, count) for one in stored])
+            for whole_weight in WHOLE_WEIGHTS:
+                cells = []
+                for weight in DENSE_WEIGHTS:
+                    run = []
+                    for question, query in zip(questions, queries, strict=True):
+                        whole = whole_rows @ query
+                        best = best_sentences(parts, owners, query, whole)
+                        dense = whole_weight * whole + (1 - whole_weight) * best
+                        run.append((question, rank(library, stored, question, dense, weight)))
+                    values = score_run(run)[-1].values
+                    cells.append(f"{values['ndcg']:.3f} / {values['recall']:.3f}")
+                print(f"{count:<9} {whole_weight:<6} " + "  ".join(cells))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Answers: grouped by bank, each quote checked against its page, nothing shown that is not there."""
+
+import sqlite3
+
+import pytest
+
+from kb.answer import MAX_BANKS, MAX_POINTS, ask
+from kb.banks import default_bank_book
+from kb.cite import cite
+from kb.errors import QuoteNotFound
+from kb.records import Filters
+from kb.search import STORE_FILE, Library
+from kb.settings import Settings
+from kb.words import mend
+from tests.conftest import encoder
+
+QUESTION = "银行怎么解决金融科技人才短缺"
+
+
+def test_points_stand_under_the_bank_that_they_are_about(library: Library) -> None:
+    answer = ask(library, QUESTION)
+    assert not answer.abstained
+    assert len([evidence for evidence in answer.evidence if evidence.bank]) <= MAX_BANKS
+    for evidence in answer.evidence:
+        assert 1 <= len(evidence.points) <= MAX_POINTS
+        for point in evidence.points:
+            assert evidence.bank in point.hit.passage.banks or not evidence.bank and not point.hit.passage.banks
+    assert [evidence.bank for evidence in answer.evidence].index("") == len(answer.evidence) - 1
+
+
+def test_in_a_passage_about_several_banks_each_has_the_sentence_that_names_it(library: Library) -> None:
+    book = default_bank_book()
+    several = 0
+    for evidence in ask(library, QUESTION).evidence:
+        for point in evidence.points:
+            named = {mention.name for mention in book.mentions(point.hit.passage.text)}
+            if len(point.hit.passage.banks) > 1 and evidence.bank in named:
+                several += 1
+                assert evidence.bank in {mention.name for mention in book.mentions(point.citation.quote)}
+    assert several
+
+
+def test_every_quote_stands_on_the_page_that_is_cited(library: Library) -> None:
+    for evidence in ask(library, "银行如何用数据做风控").evidence:
+        for point in evidence.points:
+            pages = library.store.page_texts(point.hit.document.id, point.citation.pages)
+            text = "".join("".join(mend(page).split()) for page in pages.values())
+            for line in point.citation.quote.splitlines():
+                parts = [part for part in line.replace("：", " ").split() if len(part) > 1]
+                assert all(part[:12] in text for part in parts), point.citation
+
+
+def test_citations_name_report_year_and_both_page_numbers(library: Library) -> None:
+    answer = ask(library, QUESTION, Filters(report=("regional2021.pdf",)))
+    citation = answer.evidence[0].points[0].citation
+    assert (citation.title, citation.year) == ("区域性银行数字化观察（2021）", 2021)
+    assert citation.publisher
+    assert citation.pages
+    assert len(citation.labels) == len(citation.pages)
+
+
+def test_a_quote_over_a_page_break_names_both_pages(library: Library) -> None:
+    broken = [stored for stored in library.store.live_passages() if len(stored.passage.pages) == 2]
+    assert broken
+    for stored in broken:
+        whole = cite(library.store, stored.document, stored.passage, 0, len(stored.passage.text))
+        assert whole.pages == stored.passage.pages
+        first = cite(library.store, stored.document, stored.passage, 0, 2)
+        assert first.pages == stored.passage.pages[:1]
+
+
+def test_a_bank_filter_keeps_other_banks_out(library: Library) -> None:
+    answer = ask(library, "零售做了什么", Filters(bank=("青岛银行",)))
+    assert {evidence.bank for evidence in answer.evidence} == {"青岛银行"}
+
+
+def test_what_was_searched_is_told(library: Library) -> None:
+    coverage = ask(library, QUESTION).coverage
+    assert coverage.documents == len(library.store.documents())
+    assert coverage.passages == len(list(library.store.live_passages()))
+
+
+def test_a_quote_that_is_not_on_its_page_is_dropped_and_counted(copied_settings: Settings) -> None:
+    with Library.open(copied_settings, encoder()) as library:
+        shown = ask(library, QUESTION).evidence[0].points[0]
+    with sqlite3.connect(copied_settings.index / STORE_FILE) as db:
+        db.execute("UPDATE pages SET text = upper(substr(text, 2)) WHERE document = ?", (shown.hit.document.id,))
+    db.close()
+    with Library.open(copied_settings, encoder()) as library:
+        passage = library.store.passage(shown.hit.passage.id)
+        with pytest.raises(QuoteNotFound, match=passage.document.file):
+            cite(library.store, passage.document, passage.passage, 0, 10)
+        answer = ask(library, QUESTION)
+        assert answer.dropped > 0
+        quoted = {point.hit.document.id for evidence in answer.evidence for point in evidence.points}
+        assert shown.hit.document.id not in quoted
+
+
+def test_below_the_threshold_it_abstains_with_the_nearest(library_settings: Settings) -> None:
+    strict = library_settings.model_copy(update={"abstain_below": 0.999})
+    with Library.open(strict, encoder()) as library:
+        answer = ask(library, QUESTION)
+    assert answer.abstained
+    assert answer.evidence == ()
+    assert len(answer.nearest) == 3

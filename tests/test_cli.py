@@ -1,0 +1,252 @@
+"""The command line as its users call it: in a process of its own, with its exit status and what it prints."""
+
+import csv
+import io
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+from jsonschema import validate
+
+from kb.settings import Settings
+from tests.conftest import CORPUS, ROOT, run_kb
+
+QUESTION = "银行怎么解决金融科技人才短缺"
+
+RESULT_FIELDS = {
+    "rank", "score", "passage_id", "doc", "pages", "heading", "text", "quote", "banks", "dimension", "topics", "role",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def index(library_settings: Settings) -> Path:
+    return library_settings.index
+
+
+def test_search_prints_the_contract_as_json(index: Path) -> None:
+    done = run_kb("search", QUESTION, "--top", 3, "--json", "--index", index)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert set(answer) == {"id", "query", "abstained", "results"}
+    assert len(answer["results"]) == 3
+    for result in answer["results"]:
+        assert set(result) == RESULT_FIELDS
+        assert set(result["doc"]) == {"id", "title", "file", "publisher", "year"}
+        assert "".join(result["quote"].split()) in "".join(result["text"].split())
+
+
+def test_search_for_a_person_names_source_and_page(index: Path) -> None:
+    done = run_kb("search", QUESTION, "--top", 2, "--dimension", "组织", "--index", index)
+    assert done.returncode == 0, done.stderr
+    assert "组织" in done.stdout
+    assert "页（" in done.stdout
+
+
+def test_batch_keeps_order_and_goes_on_after_a_bad_line(index: Path, tmp_path: Path) -> None:
+    lines = [
+        {"id": "b", "query": "数据治理", "filters": {"dimension": "数据"}},
+        {"id": "a", "query": "", "filters": {}},
+        {"id": "c", "query": "网点", "filters": {"bank": "青岛银航"}},
+        {"query": "手机银行", "filters": None},
+    ]
+    batch = tmp_path / "batch.jsonl"
+    batch.write_text("\n".join([*(json.dumps(line, ensure_ascii=False) for line in lines), "no json", "[1]"]), "utf-8")
+    done = run_kb("search", "--batch", batch, "--top", 2, "--json", "--index", index)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["id"] for answer in answers] == ["b", "a", "c", 4, 5, 6]
+    assert ["error" in answer for answer in answers] == [False, True, True, False, True, True]
+    assert all(result["dimension"] == "数据" for result in answers[0]["results"])
+
+
+def test_ask_answers_by_bank_with_citations(index: Path) -> None:
+    done = run_kb("ask", QUESTION, "--json", "--index", index)
+    answer = json.loads(done.stdout)
+    assert answer["banks"]
+    for bank in answer["banks"]:
+        for point in bank["points"]:
+            assert point["citation"]["title"] and point["citation"]["pages"] and point["quote"]
+    spoken = run_kb("ask", QUESTION, "--index", index)
+    assert "检索 4 份报告" in spoken.stdout
+    assert "行业整体" in spoken.stdout
+
+
+EXPORTED = {
+    "type": "object",
+    "required": [
+        "passage_id",
+        "doc",
+        "pages",
+        "heading",
+        "text",
+        "banks",
+        "dimension",
+        "topics",
+        "role",
+        "kind",
+        "spans",
+    ],
+    "additionalProperties": False,
+    "properties": {
+        **{name: {"type": "string"} for name in ("passage_id", "dimension", "role")},
+        "text": {"type": "string", "minLength": 1},
+        "kind": {"enum": ["text", "case", "table", "list", "quote"]},
+        "doc": {"type": "object"},
+        "pages": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1}},
+        **{name: {"type": "array", "items": {"type": "string"}} for name in ("heading", "banks", "topics")},
+        "spans": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["page", "start", "end"]}},
+    },
+}
+
+
+def test_export_gives_every_passage_in_three_formats(index: Path, tmp_path: Path) -> None:
+    lines = run_kb("export", "--index", index).stdout.splitlines()
+    records = [json.loads(line) for line in lines]
+    for record in records:
+        validate(record, EXPORTED)
+    assert run_kb("export", "--format", "csv", "-o", tmp_path / "p.csv", "--index", index).returncode == 0
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text("utf-8"), newline="")))
+    assert [row["passage_id"] for row in rows] == [record["passage_id"] for record in records]
+    assert [row["text"] for row in rows] == [record["text"] for record in records]
+    assert run_kb("export", "--format", "parquet", "-o", tmp_path / "p.parquet", "--index", index).returncode == 0
+    assert pyarrow.parquet.read_table(tmp_path / "p.parquet").to_pylist() == records
+
+
+def test_status_and_verify(index: Path) -> None:
+    told = json.loads(run_kb("status", "--json", "--index", index).stdout)
+    assert {document["file"] for document in told["documents"]} == {path.name for path in CORPUS.glob("*.pdf")}
+    assert told["model"]["dim"] == 384
+    assert run_kb("status", "--index", index).stdout.count(".pdf") == 4
+    verified = run_kb("verify", "--json", "--index", index)
+    assert verified.returncode == 0
+    assert json.loads(verified.stdout)["problems"] == []
+
+
+def test_ingest_and_remove(tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    done = run_kb("ingest", CORPUS / "survey2023.pdf", "--json", "--index", index)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["files"][0]["outcome"] == "added"
+    again = run_kb("ingest", CORPUS / "survey2023.pdf", "--json", "--index", index)
+    assert json.loads(again.stdout)["files"][0]["outcome"] == "unchanged"
+    assert run_kb("remove", "survey2023.pdf", "--index", index).returncode == 0
+    assert run_kb("remove", "survey2023.pdf", "--index", index).returncode == 1
+    left = run_kb("search", QUESTION, "--json", "--index", index)
+    assert json.loads(left.stdout)["results"] == []
+    assert json.loads(left.stdout)["abstained"] is True
+
+
+def test_a_broken_file_gives_exit_status_one_after_the_others(tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    (reports / "a.pdf").write_bytes(b"%PDF-1.4 nothing")
+    (reports / "b.pdf").write_bytes((CORPUS / "survey2023.pdf").read_bytes())
+    done = run_kb("ingest", reports, "--index", tmp_path / "index")
+    assert done.returncode == 1
+    assert "a.pdf" in done.stderr and "1 of 2" in done.stderr
+    told = json.loads(run_kb("status", "--json", "--index", tmp_path / "index").stdout)
+    assert [document["file"] for document in told["documents"]] == ["b.pdf"]
+    assert "a.pdf" in told["failures"][0]["reason"]
+
+
+def test_eval_prints_figures(index: Path) -> None:
+    done = run_kb("eval", CORPUS / "gold.jsonl", "--json", "--index", index)
+    figures = {row["type"]: row["values"] for row in json.loads(done.stdout)["figures"]}
+    assert 0 < figures["all"]["ndcg"] <= 1
+    assert "how" in run_kb("eval", CORPUS / "gold.jsonl", "--index", index).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (["search", ""], 1, "empty"),
+        (["search", "问" * 10_000], 1, "10000 characters"),
+        (["search", "银行", "--top", "0"], 1, "top is 0"),
+        (["search", "银行", "--bank", "青岛银航"], 1, "青岛银行"),
+        (["search", "银行", "--year", "1999"], 1, "year 1999"),
+        (["search", "银行", "--year", "last"], 2, "last"),
+        (["search"], 2, "question"),
+        (["search", "银行", "--batch", "missing.jsonl"], 2, "either"),
+        (["search", "--batch", "missing.jsonl"], 1, "missing.jsonl"),
+        (["ask", " "], 1, "empty"),
+        (["ingest", "missing.pdf"], 1, "missing.pdf"),
+        (["ingest", "tests"], 1, "no PDF in this folder"),
+        (["remove", "missing.pdf"], 1, "missing.pdf"),
+        (["export", "--format", "xml"], 2, "xml"),
+        (["export", "--format", "parquet"], 2, "parquet"),
+        (["eval", "missing.jsonl"], 1, "missing.jsonl"),
+        (["sing"], 2, "sing"),
+    ],
+)
+def test_bad_input_is_one_line_and_an_exit_status(
+    copied_settings: Settings, words: list[str], status: int, told: str
+) -> None:
+    done = run_kb(*words, KB_INDEX=str(copied_settings.index))
+    assert done.returncode == status, done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    if status == 1:
+        assert done.stderr.strip().count("\n") == 0
+    assert run_kb("verify", KB_INDEX=str(copied_settings.index)).returncode == 0
+
+
+def test_an_index_that_is_not_there_or_not_ours(tmp_path: Path) -> None:
+    missing = run_kb("search", "银行", "--index", tmp_path / "none")
+    assert missing.returncode == 1
+    assert "kb ingest" in missing.stderr
+    (tmp_path / "kb.sqlite").write_text("no database " * 100)
+    damaged = run_kb("search", "银行", "--index", tmp_path)
+    assert damaged.returncode == 1
+    assert "kb.sqlite" in damaged.stderr and "Traceback" not in damaged.stderr
+
+
+def test_settings_that_cannot_be_used(index: Path) -> None:
+    done = run_kb("search", "银行", "--index", index, KB_WORKERS="many")
+    assert done.returncode == 1
+    assert "KB_WORKERS" in done.stderr
+    done = run_kb("search", "银行", "--index", index, KB_MODEL="/no/such/model")
+    assert done.returncode == 1
+    assert "/no/such/model" in done.stderr
+
+
+def test_help_teaches_every_command() -> None:
+    told = run_kb("--help").stdout
+    for command in ("ingest", "search", "ask", "export", "status", "verify", "remove", "serve", "eval"):
+        assert command in told
+        assert "--index" in run_kb(command, "--help").stdout
+    assert run_kb("--version").stdout.startswith("kb ")
+
+
+def test_serve_answers_until_it_is_ended(index: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "kb.cli", "serve", "--port", str(port), "--index", str(index)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert b'"ok"' in fetch(f"http://127.0.0.1:{port}/healthz")
+            busy = run_kb("serve", "--port", port, "--index", index)
+            assert busy.returncode == 1
+            assert "--port" in busy.stderr
+        finally:
+            server.terminate()
+            told = server.communicate()[1]
+    assert f"http://127.0.0.1:{port}/" in told
+    assert QUESTION in told
+
+
+def fetch(address: str) -> bytes:
+    """What an address gives, once its server is up."""
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                return bytes(answer.read())
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"{address} does not answer")

@@ -1,0 +1,177 @@
+"""The store: what goes in comes out, changes are whole, old versions stay resolvable, damage has a name."""
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kb.errors import IndexDamaged, IndexMissing, NotFound
+from kb.records import Document, Filters, Kind, Line, Page, Passage, Span, Unit
+from kb.store import Failure, Model, Store
+
+MODEL = Model("test model", 4)
+
+
+def document(name: str = "a", path: str = "/reports/a.pdf", year: int | None = 2020) -> Document:
+    return Document(
+        id=f"{name:0<16}",
+        sha256=f"{name:0<64}",
+        path=path,
+        file=Path(path).name,
+        title=f"报告{name}",
+        publisher="编写组",
+        year=year,
+        kind="研究报告",
+        page_count=1,
+        reader="test",
+    )
+
+
+def page(text: str) -> Page:
+    return Page(1, 100.0, 200.0, text, (Line(0, len(text), (1.0, 2.0, 3.0, 4.0), 9.5),), "test", "12", None)
+
+
+def passage(identity: str, text: str, banks: tuple[str, ...] = (), topics: tuple[str, ...] = ()) -> Passage:
+    spans = (Span(1, 0, len(text), 0),)
+    return Passage(identity, Kind.TEXT, ("章", "节"), text, spans, banks, "组织", topics, "措施")
+
+
+def add(store: Store, about: Document, *passages: Passage) -> None:
+    units = [Unit(p.id, 0, len(p.text), True) for p in passages]
+    vectors = np.eye(4, dtype=np.float32)[[at % 4 for at in range(len(units))]]
+    store.add_document(about, [page("".join(p.text for p in passages))], list(passages), units, vectors)
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with Store.create(tmp_path / "kb.sqlite", MODEL) as opened:
+        yield opened
+
+
+def test_what_goes_in_comes_out(store: Store) -> None:
+    stored = passage("p1", "青岛银行引进人才", ("青岛银行", "北京银行"), ("talent", "ai"))
+    add(store, document(), stored)
+    found = store.passage("p1")
+    assert found.passage == stored
+    assert found.document == document()
+    assert store.pages(document().id) == [page("青岛银行引进人才")]
+    units, vectors = store.unit_rows()
+    assert [(unit.start, unit.end, unit.whole) for unit in units] == [(0, 8, True)]
+    assert np.array_equal(vectors, np.eye(4, dtype=np.float32)[:1])
+    assert store.model() == MODEL
+
+
+def test_every_change_moves_the_generation_on(store: Store) -> None:
+    seen = [store.generation()]
+    add(store, document(), passage("p1", "一"))
+    seen.append(store.generation())
+    store.move_document(document().id, "/elsewhere/b.pdf", "b.pdf")
+    seen.append(store.generation())
+    store.remove_document(document().id)
+    seen.append(store.generation())
+    assert seen == sorted(set(seen))
+
+
+def test_a_document_that_fails_half_way_leaves_nothing(store: Store) -> None:
+    add(store, document(), passage("p1", "一"))
+    before = store.generation()
+    twice = passage("p2", "二")
+    with pytest.raises(sqlite3.IntegrityError):
+        add(store, document("b", "/reports/b.pdf"), twice, twice)
+    assert store.generation() == before
+    assert [found.id for found in store.documents()] == [document().id]
+    with pytest.raises(NotFound):
+        store.passage("p2")
+
+
+def test_a_replaced_report_keeps_its_passages_resolvable(store: Store) -> None:
+    add(store, document("a"), passage("old", "旧文"))
+    add(store, document("b"), passage("new", "新文"))
+    assert store.passage("old").document.status == "superseded"
+    assert [found.passage.id for found in store.live_passages()] == ["new"]
+    units, _ = store.unit_rows()
+    assert {unit.passage_row for unit in units} == {store.passage("new").row}
+    assert store.matching_rows(Filters(dimension=("组织",)), ()) == [store.passage("new").row]
+
+
+def test_removing_takes_everything_along(store: Store, tmp_path: Path) -> None:
+    add(store, document(), passage("p1", "一", ("青岛银行",), ("talent",)))
+    store.remove_document(document().id)
+    with sqlite3.connect(tmp_path / "kb.sqlite") as db:
+        for table in ("documents", "pages", "passages", "passage_banks", "passage_topics", "units"):
+            assert db.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,), table
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (Filters(bank=("青岛银行",)), {"p1", "p2"}),
+        (Filters(bank=("青岛银行", "北京银行")), {"p1", "p2", "p3"}),
+        (Filters(bank=("青岛银行",), year=(2020,)), {"p1"}),
+        (Filters(topic=("ai",)), {"p3"}),
+        (Filters(year=(1999,)), set()),
+        (Filters(bank=("无此银行",)), set()),
+        (Filters(dimension=("组织",), topic=("talent",), year=(2021,)), {"p2"}),
+    ],
+)
+def test_filters_hold_exactly(store: Store, filters: Filters, expected: set[str]) -> None:
+    add(store, document("a"), passage("p1", "一", ("青岛银行",), ("talent",)))
+    later = document("b", "/reports/b.pdf", 2021)
+    add(store, later, passage("p2", "二", ("青岛银行",), ("talent",)), passage("p3", "三", ("北京银行",), ("ai",)))
+    rows = store.matching_rows(filters, ())
+    assert {found.passage.id for found in store.passages_by_row(rows)} == expected
+
+
+def test_a_report_filter_that_stands_for_no_report_gives_nothing(store: Store) -> None:
+    add(store, document(), passage("p1", "一"))
+    assert store.matching_rows(Filters(report=("a.pdf",)), ()) == []
+    assert len(store.matching_rows(Filters(report=("a.pdf",)), (document().id,))) == 1
+
+
+def test_a_snapshot_does_not_see_what_is_written_later(store: Store, tmp_path: Path) -> None:
+    add(store, document(), passage("p1", "一"))
+    with Store.open(tmp_path / "kb.sqlite") as reader:
+        generation = reader.snapshot()
+        add(store, document("b", "/reports/b.pdf"), passage("p2", "二"))
+        assert reader.generation() == generation
+        assert len(reader.documents()) == 1
+        assert reader.refresh() == generation + 1
+        assert len(reader.documents()) == 2
+
+
+def test_pages_that_cannot_be_read_are_listed_and_empty_ones_are_not(store: Store) -> None:
+    bad = replace(page(""), problem="no text layer (scan or picture)", lines=())
+    blank = replace(page(""), number=2, problem="empty page", lines=())
+    one = passage("p1", "一")
+    store.add_document(document(), [bad, blank], [one], [Unit("p1", 0, 1, True)], np.eye(4, dtype=np.float32)[:1])
+    assert store.problem_pages() == [(document().id, 1, "no text layer (scan or picture)")]
+
+
+def test_failures_are_kept_until_the_file_reads_well(store: Store) -> None:
+    store.note_failure(Failure("/reports/a.pdf", "00", "broken"))
+    assert [failure.reason for failure in store.failures()] == ["broken"]
+    add(store, document(), passage("p1", "一"))
+    assert store.failures() == []
+
+
+def test_no_index_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IndexMissing, match="kb ingest"):
+        Store.open(tmp_path / "kb.sqlite")
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but long enough to look like one" * 40, b""])
+def test_a_damaged_store_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "kb.sqlite").write_bytes(content)
+    with pytest.raises(IndexDamaged, match=r"kb\.sqlite"):
+        Store.open(tmp_path / "kb.sqlite")
+
+
+def test_another_schema_is_refused(store: Store, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "kb.sqlite") as db:
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+    db.close()
+    with pytest.raises(IndexDamaged, match="schema 99"):
+        Store.open(tmp_path / "kb.sqlite")
