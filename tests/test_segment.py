@@ -304,10 +304,10 @@ def test_a_long_paragraph_is_cut_between_sentences():
     ends = {end for _, end in sentences(words)}
     at = 0
     for passage in passages:
-        at += len(passage.text)
+        at += len(passage.text.replace("\n", ""))
         assert at in ends
         assert len(passage.text) >= LEAST
-    assert len(passages) == 4
+    assert at == len(words)
 
 
 # The sample reports

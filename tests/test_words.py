@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from kb.banks import default_bank_book
 from kb.words import MAX_SENTENCE, RADICALS, fold, listed_words, mend, query_tokens, sentences, stop_words, tokens
 
-CHINESE = st.text(st.one_of(st.sampled_from("银行数据转型，。！？；、：“”（）\n 　a1.%"), st.characters(codec="utf-8")), max_size=200)
+CHINESE = st.text(
+    st.one_of(st.sampled_from("银行数据转型，。！？；、：“”（）\n 　a1.%"), st.characters(codec="utf-8")), max_size=200
+)
 
 
 def sentence_texts(text: str) -> list[str]:

@@ -84,6 +84,7 @@ function showNearest(hit) {
 function showQuote(item, citation) {
   const quote = el("blockquote", "", el("p", "", item.quote));
   const permanent = link("链接", `/v1/passages/${encodeURIComponent(item.passage_id)}`);
+  permanent.title = item.passage_id;
   const place = el("p", "place", showHeading(item), expandButton(item, quote), permanent);
   const source = el("div", "source", showTags(item), el("p", "citation", citationLine(citation)));
   return el("article", "point", el("div", "", quote, place), source);
@@ -136,12 +137,16 @@ async function wholePassage({ passage_id: id, quote }) {
   return el("p", "passage", passage.text.slice(0, start), el("mark", "", quote), passage.text.slice(end));
 }
 
+function showAbstention(nearest) {
+  const heading = el("h2", "abstained", "语料中未找到直接依据");
+  if (!nearest.length) return [heading];
+  const label = el("h3", "", "最接近的段落");
+  return [heading, el("section", "bank", label, el("div", "points", ...nearest.map(showNearest)))];
+}
+
 function showAnswer(answer, milliseconds) {
   const { coverage, banks, nearest, dropped } = answer;
-  const groups = answer.abstained
-    ? [el("h2", "abstained", "语料中未找到直接依据"), el("p", "note", nearest.length ? "最接近的段落：" : ""), ...nearest.map(showNearest)]
-    : mergeBanks(banks).map(showGroup);
-  results.replaceChildren(...groups);
+  results.replaceChildren(...(answer.abstained ? showAbstention(nearest) : mergeBanks(banks).map(showGroup)));
   const named = banks.filter(({ bank }) => bank).length;
   say(
     `检索 ${coverage.documents} 份报告、${coverage.passages.toLocaleString("zh-CN")} 段；涉及 ${named} 家银行；` +

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from kb.banks import BankBook, default_bank_book
-from kb.derived import build_derived, prune_derived
+from kb.derived import open_derived, prune_derived
 from kb.embed import Encoder
 from kb.errors import BadInput, IndexBusy, IndexDamaged, KbError, UnreadableFile
 from kb.layout.blocks import layouts_to_blocks
@@ -131,7 +132,11 @@ class Pipeline:
             context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
             self._pool = ProcessPoolExecutor(self.workers, mp_context=context)
         futures: list[Future[list[PageLayout]]] = [self._pool.submit(read_and_lay_out, path, task) for task in tasks]
-        yield from (future.result() for future in futures)
+        try:
+            yield from (future.result() for future in futures)
+        except BrokenProcessPool as error:
+            self._pool = None
+            raise UnreadableFile(f"{path}: a reading process died on it, of memory perhaps; see KB_WORKERS") from error
 
     def tag_and_embed(
         self, read: ReadDocument, progress: Progress
@@ -175,7 +180,7 @@ def ingest(
                 progress.finish(outcome)
         finally:
             pipeline.close()
-        derived = build_derived_if_new(store, settings.index)
+        derived = renew_derived(store, settings.index)
     return IngestReport(tuple(outcomes), derived)
 
 
@@ -187,14 +192,24 @@ def ingest_file(path: Path, store: Store, pipeline: Pipeline, progress: Progress
         same = next((d for d in store.documents() if d.sha256 == sha256), None)
         if same and not force:
             return keep(path, place, same, store)
-        read = pipeline.read(path, sha256, progress)
-        passages, units, rows = pipeline.tag_and_embed(read, progress)
+        read = read_or_name(path, sha256, pipeline, progress)
     except UnreadableFile as error:
         store.note_failure(Failure(place, file_hash_or_empty(path), str(error)))
         return Outcome(path, "failed", reason=str(error))
+    passages, units, rows = pipeline.tag_and_embed(read, progress)
     replaced = any(document.path == place for document in store.documents())
     store.add_document(read.document, read.pages, passages, units, rows)
     return Outcome(path, "replaced" if replaced else "added", read.document, len(passages))
+
+
+def read_or_name(path: Path, sha256: str, pipeline: Pipeline, progress: Progress) -> ReadDocument:
+    """Read a file; whatever goes wrong with this one file becomes an UnreadableFile, and the others go on."""
+    try:
+        return pipeline.read(path, sha256, progress)
+    except KbError:
+        raise
+    except Exception as error:  # a page that no one foresaw must not cost the rest of the folder
+        raise UnreadableFile(f"{path}: could not be read: {type(error).__name__}: {error}") from error
 
 
 def keep(path: Path, place: str, same: Document, store: Store) -> Outcome:
@@ -212,7 +227,7 @@ def remove(document_id: str, settings: Settings) -> Document:
     with writing(settings.index), Store.open(settings.index / STORE_FILE) as store:
         document = store.document(document_id)
         store.remove_document(document.id)
-        build_derived_if_new(store, settings.index)
+        renew_derived(store, settings.index)
     return document
 
 
@@ -241,10 +256,10 @@ def open_for_writing(settings: Settings, open_encoder: Callable[[], Encoder]) ->
     return store
 
 
-def build_derived_if_new(store: Store, index: Path) -> int:
-    """Make the derived indexes of the store's generation, drop those of others, and return the generation."""
+def renew_derived(store: Store, index: Path) -> int:
+    """See that the store's generation has its derived indexes, drop those of others, and return the generation."""
     generation = store.refresh()
-    build_derived(store, index)
+    open_derived(store, index)
     prune_derived(index, generation)
     return generation
 

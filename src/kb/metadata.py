@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kb.records import Line, Page
+from kb.words import fold, mend
 
 YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?!\d)")
-PUBLISHER = re.compile(
-    r"(?:公司|联盟|协会|学会|研究院|研究所|研究组|编写组|课题组|银行|大学|中心|实验室|集团|咨询|委员会)"
-)
+INSTITUTION = r"(?:公司|联盟|协会|学会|研究院|研究所|研究组|编写组|课题组|小组|银行|大学|中心|实验室|集团|咨询|委员会)"
+PUBLISHER = re.compile(rf"{INSTITUTION}$")
+SIGNED = re.compile(r"\s*(?:联合)?(?:出品|发布|编写|编著|编|著)$")
 KINDS = (
     ("年报", "年度报告|年报"),
     ("季报", "季度报告|季报"),
@@ -18,6 +19,7 @@ KINDS = (
 )
 FRONT_PAGES = 3
 MAX_TITLE_LINES = 4
+MAX_TITLE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +35,17 @@ class Metadata:
 def find_metadata(stem: str, title: str, author: str, pages: Sequence[Page]) -> Metadata:
     """Metadata of a report. `title` and `author` are those of the document information; `stem` is the file's name.
 
-    The title is the document information's, if it has Chinese in it and is no file name, else the largest text of the
-    first page, else the file's name. The year is taken from the title, the cover, then the first pages, never from the
-    file's date.
+    Document information is often left over from another file, so it counts only where the first pages bear it out.
+    Else the title is the largest text of the first page, or the file's name. The year is taken from the title, the
+    cover, then the first pages, never from the file's date.
     """
-    cover = pages[0] if pages else None
-    found = title if is_title(title) else largest_text(cover) if cover else ""
+    front = "\n".join(page.text for page in pages[:FRONT_PAGES])
+    found = title if is_title(title) and stands_in(title, front) else largest_text(pages[0]) if pages else ""
     name = found or stem
-    front = [name, *(page.text for page in pages[:FRONT_PAGES])]
+    named = author if PUBLISHER.search(author) or author and author in front else ""
     kind = next((kind for kind, words in KINDS if re.search(words, name)), "其他")
-    return Metadata(name, author or cover_publisher(cover, name), find_year(front), kind)
+    year = find_year([name, *(page.text for page in pages[:FRONT_PAGES])])
+    return Metadata(name, named or cover_publisher(pages[0] if pages else None, name), year, kind)
 
 
 def is_title(text: str) -> bool:
@@ -51,14 +54,22 @@ def is_title(text: str) -> bool:
     return chinese >= 4 and not re.search(r"\.(?:docx?|pptx?|pdf|indd|wps)$", text, re.IGNORECASE)
 
 
+def stands_in(title: str, front: str) -> bool:
+    """Whether most of a title's pairs of characters stand in a text, blanks and punctuation aside."""
+    plain = [re.sub(r"[\W_]+", "", fold(text)) for text in (title, front)]
+    pairs = [plain[0][at : at + 2] for at in range(len(plain[0]) - 1)]
+    return sum(pair in plain[1] for pair in pairs) >= 0.6 * len(pairs)
+
+
 def largest_text(page: Page) -> str:
-    """The largest lines of a page, run together if they follow one another."""
+    """The largest lines of a page, run together."""
     lines = [line for line in page.lines if any("\u4e00" <= char <= "\u9fff" for char in text_of(page, line))]
     if not lines:
         return ""
     size = max(line.size for line in lines)
     large = [line for line in lines if line.size > 0.9 * size][:MAX_TITLE_LINES]
-    return "".join(text_of(page, line) for line in large)
+    joined = "".join(text_of(page, line) for line in large)
+    return mend(re.sub(r"(?<=[\u4e00-\u9fff\d])\s+(?=[\u4e00-\u9fff\d])", "", joined))[:MAX_TITLE]
 
 
 def text_of(page: Page, line: Line) -> str:
@@ -67,12 +78,16 @@ def text_of(page: Page, line: Line) -> str:
 
 
 def cover_publisher(page: Page | None, title: str) -> str:
-    """The line of the cover that names an institution; empty if none does."""
-    if page is None:
-        return ""
-    for line in page.text.splitlines():
-        if PUBLISHER.search(line) and line not in title and len(line) <= 60:
-            return re.sub(r"\s+", " ", re.sub(r"(?:联合)?(?:出品|发布|编写|编著|著)$", "", line)).strip()
+    """The line of the cover that is an institution's name; empty if none is."""
+    for line in page.text.splitlines() if page else ():
+        name = SIGNED.sub("", line.strip())
+        if (
+            PUBLISHER.search(name)
+            and len(name) <= 60
+            and name not in title
+            and not re.search(r"[，。：；]|^[（(]", name)
+        ):
+            return re.sub(r"\s+", " ", name)
     return ""
 
 

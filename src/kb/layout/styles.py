@@ -77,7 +77,7 @@ def heading_levels(headings: Sequence[tuple[float, str]]) -> dict[tuple[float, i
     """
     counts = Counter(size for size, _ in headings)
     sizes = sorted(counts, reverse=True)
-    usual = {size: below if counts[size] == 1 else size for size, below in zip(sizes, [*sizes[1:], 0.0], strict=True)}
+    usual = {size: below if counts[size] == 1 else size for size, below in zip(sizes, [*sizes[1:], 0.0], strict=False)}
     ranks = {(size, numbering(text)): (-(usual[size] or size), numbering(text)) for size, text in headings}
     order = sorted(set(ranks.values()))
     return {key: order.index(rank) + 1 for key, rank in ranks.items()}
