@@ -139,7 +139,6 @@ def test_columns_are_read_one_after_the_other_below_the_heading(pdf: Path):
     assert texts(pdfs.read(pdf)) == written
 
 
-@pytest.mark.xfail(strict=True, reason="order.trim gives the longer column's end to what follows both")
 def test_the_longer_left_column_is_read_to_its_end_first(pdf: Path):
     written = pdfs.uneven_columns(pdf)
     assert texts(pdfs.read(pdf)) == [pdfs.TITLE, *written]
@@ -215,15 +214,11 @@ def test_footnotes_do_not_part_a_text(pdf: Path):
         assert len({any(note in passage.text for note in notes), passage.text[:4] in "".join(paragraphs)}) == 2
 
 
-@pytest.mark.xfail(
-    strict=True, reason="strips.follows parts a line where two stops share their room (a gap of -0.5 em)"
-)
 def test_tightly_set_punctuation_does_not_part_a_line(pdf: Path):
     text = pdfs.tight_punctuation(pdf)
     assert texts(pdfs.read(pdf), Kind.TEXT) == [text]
 
 
-@pytest.mark.xfail(strict=True, reason="styles.SPEAKER takes any line that begins with a dash for a speaker's name")
 def test_a_dash_at_the_head_of_a_line_makes_no_quote(pdf: Path):
     text = pdfs.dashed_line(pdf)
     read = pdfs.read(pdf)
@@ -244,7 +239,6 @@ def test_boxes_side_by_side_are_read_one_by_one_with_their_labels(pdf: Path):
     assert len(set(groups)) == 9 and 0 not in groups
 
 
-@pytest.mark.xfail(strict=True, reason="noise.fixed_marks takes a label at one place on most slides for a stamp")
 def test_labels_at_the_same_place_on_every_slide_are_headings(pdf: Path):
     cases = pdfs.case_slides(pdf, pdfs.MORE_CASES)
     labels = [block.text for block in pdfs.read(pdf).blocks if block.kind is Kind.HEADING and block.group]
@@ -257,7 +251,6 @@ def test_cards_are_read_row_by_row(pdf: Path):
     assert found == [words for card in cards for words in (card.label, card.text)]
 
 
-@pytest.mark.xfail(strict=True, reason="order.is_column: one short label beside its text is no column")
 def test_labels_at_the_left_of_their_text_are_headings(pdf: Path):
     bands = pdfs.label_bands(pdf)
     assert texts(pdfs.read(pdf))[1:] == [words for band in bands.items() for words in band]
@@ -274,7 +267,6 @@ def test_each_row_is_one_block_with_the_headers_words(pdf: Path):
     assert found[-2:] == expected[-2:]
 
 
-@pytest.mark.xfail(strict=True, reason="carry_down fills the rest's empty first cell with the repeated header above it")
 def test_a_row_cut_by_the_page_break_is_whole(pdf: Path):
     written = pdfs.table_over_break(pdf)
     expected = [list(zip(pdfs.TABLE_HEADER, row, strict=True)) for row in written]
@@ -394,7 +386,6 @@ def test_paragraphs_keep_every_line_in_order(strips: list[Strip]):
     assert [paragraph.last for paragraph in paragraphs] == [False] * (len(paragraphs) - 1) + [True]
 
 
-@pytest.mark.xfail(strict=True, reason="columns_from begins anew at each band: 200 rows take 1.5 s, 800 a minute")
 def test_reading_order_of_many_short_labels_takes_no_cubic_time():
     things = [
         Item(2 * row + side, (50.0 + 70 * side, 12.0 * row, 80.0 + 70 * side, 12.0 * row + 10), 10.0)

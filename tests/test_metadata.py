@@ -101,7 +101,6 @@ def test_year(texts: list[str], year: int | None):
     assert find_year(texts) == year
 
 
-@pytest.mark.xfail(strict=True, reason="YEAR knows Arabic digits only")
 @pytest.mark.parametrize("text", ["二〇二一年年度报告", "二零二一年年度报告", "２０２１年年度报告"])
 def test_a_year_in_chinese_or_full_width_digits(text: str):
     assert find_year([text]) == 2021

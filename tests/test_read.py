@@ -119,7 +119,6 @@ def test_empty_page_and_picture_are_named_and_the_rest_is_read(pdf: Path):
     assert (picture.problem, picture.glyphs) == ("no text layer (scan or picture)", ())
 
 
-@pytest.mark.xfail(strict=True, reason="(cid:2756) is taken for text: pages of fonts without a map are indexed as such")
 def test_characters_without_a_name_are_a_problem_of_the_page(pdf: Path):
     pdfs.unmapped(pdf)
     [page] = pages_of(pdf)
@@ -182,7 +181,6 @@ def test_too_many_pages_are_refused_with_both_numbers_and_the_way_out(pdf: Path)
         read_facts(pdf, 20)
 
 
-@pytest.mark.xfail(strict=True, reason="pdf.pages is parsed outside open_pdf's try: a TypeError of pdfplumber escapes")
 def test_a_page_without_a_size_is_refused_by_name(pdf: Path):
     pdfs.plain(pdf)
     pdf.write_bytes(pdf.read_bytes().replace(b"/MediaBox", b"/MediaBux"))

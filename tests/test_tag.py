@@ -110,7 +110,6 @@ def test_a_table_row_without_a_bank_in_its_first_cell_has_those_of_the_others(ta
     assert tagger.banks(row) == [("兴业银行",)]
 
 
-@pytest.mark.xfail(strict=True, reason="banks_of looks at the first line of a passage of several short rows")
 def test_a_passage_of_several_rows_has_the_banks_of_all_first_cells(tagger: Tagger):
     rows = passage("银行：青岛银行\n直销：有\n银行：台州银行\n直销：无", "表3", kind=Kind.TABLE)
     assert tagger.banks(rows) == [("青岛银行", "台州银行")]
@@ -133,7 +132,6 @@ def test_a_bank_of_another_sentence_is_no_partner(tagger: Tagger):
     assert tagger.banks(passage("青岛银行做接口。与北京银行相比，客户更少。")) == [("青岛银行", "北京银行")]
 
 
-@pytest.mark.xfail(strict=True, reason="PARTNER takes 与 and 和 between two banks that do one thing for partnership")
 @pytest.mark.parametrize(
     "words", ["青岛农商银行与佛山农商银行都推出行内认证。", "台州银行和泰隆银行坚持上门服务，各有各的表格。"]
 )
@@ -142,7 +140,6 @@ def test_banks_named_side_by_side_are_all_meant(tagger: Tagger, words: str):
     assert len(banks) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="banks_of does not ask who 该行 is where the text names another bank")
 def test_the_partner_of_this_bank_is_no_owner(tagger: Tagger):
     first, second = passage("青岛银行做接口。", "打法"), passage("该行与北京银行合作搭建平台。", "打法")
     assert tagger.banks(first, second)[1] == ("青岛银行",)
@@ -159,7 +156,6 @@ def test_a_heading_that_names_the_dimension_wins(tagger: Tagger, dimension: str)
         assert found.dimension == dimension
 
 
-@pytest.mark.xfail(strict=True, reason="best_topics adds 1.0 to the dimension's topics: others still come first")
 def test_the_first_topic_is_of_the_dimension_that_the_heading_names(tagger: Tagger):
     words = "建立数据治理委员会，统一数据标准，招聘数据分析人才，贷款全程线上。"
     [found] = tagger.tag([passage(words, "战略层面")])

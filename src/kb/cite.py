@@ -1,7 +1,7 @@
 """Hits → citations: each quote is found again in the stored text of its page, or it is not cited."""
 
 from kb.errors import QuoteNotFound
-from kb.records import Citation, Document, Passage, Span
+from kb.records import Citation, Document, Passage, Span, pages_of
 from kb.store import Store
 from kb.words import mend
 
@@ -13,7 +13,7 @@ def cite(store: Store, document: Document, passage: Passage, start: int, end: in
     """
     spans = [span for span in passage.spans if span.at < end and span.at + span.end - span.start > start]
     check_spans(store, document, passage, spans)
-    pages = tuple(sorted({span.page for span in spans}))
+    pages = pages_of(spans)
     labels = store.page_labels(document.id)
     return Citation(
         passage.id,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kb.records import Line, Page
 from kb.words import fold, mend
 
+DIGITS = str.maketrans("〇零一二三四五六七八九", "00123456789")
 YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?!\d)")
 INSTITUTION = r"(?:公司|联盟|协会|学会|研究院|研究所|研究组|编写组|课题组|小组|银行|大学|中心|实验室|集团|咨询|委员会)"
 PUBLISHER = re.compile(rf"{INSTITUTION}$")
@@ -94,7 +95,7 @@ def cover_publisher(page: Page | None, title: str) -> str:
 def find_year(texts: Sequence[str]) -> int | None:
     """The first year in the first of these texts that has one between 1990 and 2099."""
     for text in texts:
-        years = [int(year) for year in YEAR.findall(text) if 1990 <= int(year) <= 2099]
+        years = [int(year) for year in YEAR.findall(fold(text).translate(DIGITS)) if 1990 <= int(year) <= 2099]
         if years:
             return years[0]
     return None

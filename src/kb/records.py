@@ -1,5 +1,6 @@
 """The frozen records that flow from page to citation; they know nothing of how they are stored."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -92,12 +93,23 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`end - start` characters of a page's text, which stand at offset `at` of the passage's text."""
+    """`end - start` characters of a page's text, which stand at offset `at` of the passage's text.
+
+    `name` marks a column's name in a table row; it may stand on an earlier page than the row.
+    """
 
     page: int
     start: int
     end: int
     at: int
+    name: bool = False
+
+
+def pages_of(spans: Iterable[Span]) -> tuple[int, ...]:
+    """The pages of spans, in order; those of column names only where there is nothing else."""
+    found = list(spans)
+    own = [span for span in found if not span.name] or found
+    return tuple(sorted({span.page for span in own}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +158,8 @@ class Passage:
 
     @property
     def pages(self) -> tuple[int, ...]:
-        """The pages it stands on, in order."""
-        return tuple(sorted({span.page for span in self.spans}))
+        """The pages it stands on, in order; column names aside."""
+        return pages_of(self.spans)
 
 
 @dataclass(frozen=True, slots=True)

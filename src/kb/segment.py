@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from kb.records import Block, Kind, Page, Passage, Piece, Span
+from kb.records import Block, Kind, Page, Passage, Piece, Span, pages_of
 from kb.words import mend, sentences
 
 LEAST = 120
@@ -38,6 +38,9 @@ class Atom:
     kind: Kind
     parts: tuple[tuple[str, Piece], ...]
     """Each piece with the joiner before it."""
+
+    names: frozenset[int] = frozenset()
+    """Which of the parts are names of columns."""
 
     @property
     def length(self) -> int:
@@ -145,24 +148,26 @@ def joined(pieces: Sequence[Piece]) -> Iterator[tuple[str, Piece]]:
 def row_to_atom(block: Block) -> Atom:
     """A table row: each filled cell on its line, behind its column's name."""
     parts: list[tuple[str, Piece]] = []
+    names: set[int] = set()
     for header, cell in block.cells:
         if not cell:
             continue
+        names |= set(range(len(parts), len(parts) + len(header)))
         line = [*joined(header), ("：", cell[0]), *list(joined(cell))[1:]] if header else list(joined(cell))
         parts += [("\n" if parts else "", line[0][1]), *line[1:]]
-    return Atom(Kind.TABLE, tuple(parts))
+    return Atom(Kind.TABLE, tuple(parts), frozenset(names))
 
 
 def cut_atom(atom: Atom) -> Iterator[Atom]:
-    """A long paragraph in parts of about equal length, cut between sentences."""
+    """A long paragraph in parts of about equal length, cut between sentences, none longer than MOST."""
     text = "".join(joiner + piece.text for joiner, piece in atom.parts)
-    count = -(-len(text) // MOST)
-    aim = len(text) / count
-    cuts: list[int] = []
-    for _, end in sentences(text)[:-1]:
-        if end >= aim * (len(cuts) + 1) - aim / 5 and len(text) - end > LEAST / 2:
+    aim = len(text) / -(-len(text) // MOST)
+    cuts = [0]
+    ends = [end for _, end in sentences(text)]
+    for end, following in zip(ends, ends[1:], strict=False):
+        if end - cuts[-1] >= 0.8 * aim and len(text) - end > LEAST / 2 or following - cuts[-1] > MOST:
             cuts.append(end)
-    for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+    for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True):
         yield Atom(atom.kind, tuple(parts_between(atom, start, end)))
 
 
@@ -269,9 +274,10 @@ def number_passages(drafts: Sequence[Draft], sha256: str) -> list[Passage]:
     passages: list[Passage] = []
     for draft in drafts:
         text, spans = write_text(draft.atoms)
-        key = spans[0].page, text
+        page = pages_of(spans)[0]
+        key = page, text
         seen[key] += 1
-        material = "\x1f".join((sha256, str(spans[0].page), text, str(seen[key])))
+        material = "\x1f".join((sha256, str(page), text, str(seen[key])))
         identity = hashlib.sha256(material.encode()).hexdigest()[:16]
         path = tuple(heading.text for heading in draft.path)
         passages.append(Passage(identity, passage_kind(draft), path, text, spans))
@@ -285,7 +291,7 @@ def write_text(atoms: Sequence[Atom]) -> tuple[str, tuple[Span, ...]]:
     for atom in atoms:
         for at, (joiner, piece) in enumerate(atom.parts):
             text += "\n" if at == 0 and text else joiner if at else ""
-            spans.append(Span(piece.page, piece.start, piece.end, len(text)))
+            spans.append(Span(piece.page, piece.start, piece.end, len(text), at in atom.names))
             text += mend(piece.text)
     return text, tuple(spans)
 

@@ -231,7 +231,7 @@ class Store:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     passage.id, document, place, passage.kind, json.dumps(passage.heading, ensure_ascii=False),
-                    passage.text, json.dumps([[s.page, s.start, s.end, s.at] for s in passage.spans]),
+                    passage.text, json.dumps([[s.page, s.start, s.end, s.at, s.name] for s in passage.spans]),
                     passage.dimension, passage.role,
                 ),
             )  # fmt: skip

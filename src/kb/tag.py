@@ -31,7 +31,9 @@ LEAST_TOPIC_SCORE = 1.0
 """A passage whose best topic stays below has none."""
 
 SAME_BANK = re.compile(r"该(?:行|银行|城商行|农商行|农信社|机构)|本行|我行")
-PARTNER = re.compile(r"(?:与|和|同|联合|携手|对接|借助|引入|联手|牵手)$")
+PARTNER = re.compile(r"(?:联合|携手|对接|借助|引入|联手|牵手)$")
+WITH = re.compile(r"(?:与|和|同|跟)$")
+TOGETHER = re.compile(r"^[^，。；]{0,8}(?:合作|签约|签署|签订|共建|共同|联合|携手|达成|对接)")
 
 ROLE_LABELS = (
     ("背景", re.compile(r"背景|缘起|痛点|面临|困境|挑战|现状|问题")),
@@ -92,8 +94,7 @@ def banks_of(passage: Passage, before: Passage | None, book: BankBook) -> tuple[
         if owners:
             return owners
     if passage.kind is Kind.TABLE:
-        first_cell = passage.text.split("\n", 1)[0]
-        owners = distinct(book.mentions(first_cell))
+        owners = distinct([mention for cell in first_cells(passage.text) for mention in book.mentions(cell)])
         if owners:
             return owners
     mentions = book.mentions(passage.text)
@@ -103,11 +104,21 @@ def banks_of(passage: Passage, before: Passage | None, book: BankBook) -> tuple[
     return found
 
 
+def first_cells(text: str) -> list[str]:
+    """The first cell of each row of a table passage: the lines that begin with the first column's name."""
+    lines = text.split("\n")
+    name, colon, _ = lines[0].partition("：")
+    return [line for line in lines if line.startswith(name + colon)] if colon else lines[:1]
+
+
 def is_partner(text: str, mention: Mention, mentions: Sequence[Mention]) -> bool:
-    """Whether a bank is only named as somebody's partner: 与X银行合作, after another bank in the same sentence."""
+    """Whether a bank is only somebody's partner: 与X银行合作, after another bank or 该行 in the sentence."""
     start = max(text.rfind(mark, 0, mention.start) for mark in "。；\n") + 1
+    before, after = text[start : mention.start], text[mention.end :]
     led = any(start <= other.start < mention.start and other.name != mention.name for other in mentions)
-    return led and bool(PARTNER.search(text[start : mention.start]))
+    if not led and not SAME_BANK.search(before):
+        return False
+    return bool(PARTNER.search(before)) or bool(WITH.search(before) and TOGETHER.match(after))
 
 
 def distinct(mentions: Sequence[Mention]) -> tuple[str, ...]:
@@ -151,11 +162,13 @@ def best_dimension(passage: Passage, scores: dict[Topic, float], taxonomy: Taxon
 
 def best_topics(scores: dict[Topic, float], dimension: str) -> tuple[str, ...]:
     """Up to three topics: the best of the passage's dimension first, then others near it, none where nothing shows."""
-    ranked = sorted(scores.items(), key=lambda item: (item[0].dimension == dimension) * 1.0 + item[1], reverse=True)
-    first = ranked[0][1]
-    if first < LEAST_TOPIC_SCORE:
+    ranked = sorted(scores, key=lambda topic: -scores[topic])
+    first = next(topic for topic in ranked if topic.dimension == dimension)
+    if scores[first] < LEAST_TOPIC_SCORE:
         return ()
-    return tuple(topic.id for topic, score in ranked[:MAX_TOPICS] if score >= LEAST_TOPIC_SHARE * first)
+    least = LEAST_TOPIC_SHARE * scores[ranked[0]]
+    others = [topic for topic in ranked if topic is not first and scores[topic] >= least]
+    return tuple(topic.id for topic in (first, *others)[:MAX_TOPICS])
 
 
 def role_of(passage: Passage) -> str:

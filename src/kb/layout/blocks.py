@@ -16,10 +16,10 @@ from kb.layout.styles import (
     NUMBERINGS,
     NUMERIC,
     SENTENCE_END,
-    SPEAKER,
     Typography,
     document_typography,
     heading_levels,
+    is_speaker,
     numbering,
 )
 from kb.layout.tables import DraftTable, TableCell, carry_down, column_edges, continues, join_tables
@@ -134,7 +134,7 @@ def strips_to_drafts(
     """Draft the paragraphs of a stretch of strips; noise and chart labels are written and drafted as such."""
     running = [strip for strip in strips if (layout.number, strip) in noise]
     rows = strips_to_rows([strip for strip in strips if (layout.number, strip) not in noise])
-    labels = [] if contents else chart_rows(rows, style)
+    labels = [] if contents else chart_rows(rows, style, flow.panel > 0)
     for strip in (*running, *(strip for row in labels for strip in row.strips)):
         yield Draft(Kind.NOISE, layout.number, flow.panel, strip.size, (writer.write(layout.number, strip),))
     for paragraph in rows_to_paragraphs([row for row in rows if row not in labels], style):
@@ -161,8 +161,13 @@ def is_contents(layout: PageLayout, noise: Noise) -> bool:
     return entries >= 5 and entries >= 0.5 * len(rows)
 
 
-def chart_rows(rows: Sequence[Row], style: Typography) -> list[Row]:
-    """Rows that are labels and axis numbers of a chart: small, short, unpunctuated, several or beside numbers."""
+def chart_rows(rows: Sequence[Row], style: Typography, boxed: bool) -> list[Row]:
+    """Rows that are labels and axis numbers of a chart: small, short, unpunctuated, several or beside numbers.
+
+    In a box, small labels explain its figures, and only bare numbers are left out.
+    """
+    if boxed:
+        return [row for row in rows if looks_like_axis(row, style) and NUMERIC.match(row.text)]
     is_label = [looks_like_axis(row, style) for row in rows]
     for at, row in enumerate(rows):
         beside = is_label[at - 1 : at] + is_label[at + 1 : at + 2]
@@ -189,7 +194,7 @@ def kind_of(paragraph: Paragraph, style: Typography, boxed: bool) -> Kind:
         return Kind.NOISE
     if CAPTION.match(paragraph.text):
         return Kind.CAPTION
-    if SPEAKER.match(paragraph.text) and len(paragraph.text) <= 40:
+    if is_speaker(paragraph.text):
         return Kind.QUOTE
     if is_heading(paragraph, style, boxed):
         return Kind.HEADING
@@ -243,7 +248,7 @@ def draft_table(table: Table, layout: PageLayout, writer: PageWriter) -> DraftTa
             for cell in row
         ]
         rows.append(tuple(cells))
-    return DraftTable(tuple(carry_down(rows)), column_edges(table.rows))
+    return DraftTable(tuple(rows), column_edges(table.rows))
 
 
 def join_drafts(drafts: Sequence[Draft]) -> list[Draft]:
@@ -315,7 +320,7 @@ def drafts_to_blocks(drafts: Sequence[Draft]) -> Iterator[Block]:
 def table_to_blocks(table: DraftTable, group: int) -> Iterator[Block]:
     """One block a row, each with the header's words."""
     header = table.header
-    for row in table.rows[1:] if header else table.rows:
+    for row in carry_down(table.rows[1:] if header else table.rows):
         names = header or (None,) * len(row)
         cells = tuple(
             (name.pieces if name else (), cell.pieces) for name, cell in zip(names, row, strict=False) if cell

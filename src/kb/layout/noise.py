@@ -33,12 +33,11 @@ def find_noise(layouts: Sequence[PageLayout], body_size: float) -> Noise:
     return Noise(frozenset(found), labels)
 
 
-def page_strips(layout: PageLayout) -> Iterator[Strip]:
-    """The strips of a page outside its tables."""
+def page_strips(layout: PageLayout, boxed: bool = True) -> Iterator[Strip]:
+    """The strips of a page outside its tables, and outside its boxes too unless told."""
     for flow in layout.flows:
-        for part in flow.parts:
-            if isinstance(part, Strip):
-                yield part
+        if boxed or not flow.panel:
+            yield from (part for part in flow.parts if isinstance(part, Strip))
 
 
 def zone_of(layout: PageLayout, strip: Strip) -> str:
@@ -88,10 +87,13 @@ def level(layout: PageLayout, strip: Strip) -> tuple[str, int, float]:
 
 
 def fixed_marks(layouts: Sequence[PageLayout]) -> set[tuple[int, Strip]]:
-    """The same words at the same place on at least half of the pages, and at least four: logos, stamps, watermarks."""
+    """The same words at the same place on at least half of the pages, and at least four: logos, stamps, watermarks.
+
+    What stands in a box is spared: the labels of a row of case slides stand at one place too.
+    """
     where: dict[tuple[str, int, int], list[tuple[int, Strip]]] = defaultdict(list)
     for layout in layouts:
-        for strip in page_strips(layout):
+        for strip in page_strips(layout, boxed=False):
             where[strip.text, round(strip.box[0] / 4), round(strip.box[1] / 4)].append((layout.number, strip))
     least = max(4, 0.5 * len(layouts))
     return {pair for pairs in where.values() if len(pairs) >= least for pair in pairs}

@@ -32,8 +32,9 @@ def reading_order(items: Sequence[Item]) -> list[list[Item]]:
     while at < len(bands):
         end, gutter = columns_from(bands, at)
         if gutter is None:
-            add_flow(flows, row_order(bands[at]))
-            at += 1
+            for band in bands[at:end]:
+                add_flow(flows, row_order(band))
+            at = end
             continue
         group = [item for band in bands[at:end] for item in band]
         flows += reading_order([item for item in group if item.box[2] <= gutter])
@@ -86,7 +87,10 @@ def beside(lower: Box, upper: Box) -> bool:
 
 
 def columns_from(bands: Sequence[Band], start: int) -> tuple[int, float | None]:
-    """How far down the bands from `start` on can be read as two columns: the end, and the gutter's x, if any."""
+    """How far down the bands from `start` on share a gutter: the end, and its x if they are two columns.
+
+    Without two columns, the bands up to the end are rows to be read one after the other.
+    """
     end, gutter = start + 1, None
     group: list[Item] = []
     for at in range(start, len(bands)):
@@ -100,10 +104,10 @@ def columns_from(bands: Sequence[Band], start: int) -> tuple[int, float | None]:
             break
     if gutter is None:
         return start + 1, None
-    end = trim(bands, start, end, gutter)
-    if not is_column_pair([item for band in bands[start:end] for item in band], gutter):
-        return start + 1, None
-    return end, gutter
+    if end < len(bands):
+        end = trim(bands, start, end, gutter)
+    pair = is_column_pair([item for band in bands[start:end] for item in band], gutter)
+    return end, gutter if pair else None
 
 
 def is_card_row(band: Band) -> bool:
@@ -131,7 +135,10 @@ def find_gutter(items: Sequence[Item]) -> float | None:
 
 
 def trim(bands: Sequence[Band], start: int, end: int, gutter: float) -> int:
-    """Leave to what follows the bands after one column's end, from the first wide gap or larger type on."""
+    """Leave to what follows the bands after one column's end, from the first wide gap or larger type on.
+
+    Only where something crosses the gutter below: at the foot of a page a column simply goes on.
+    """
     left = max(at for at in range(start, end) if any(item.box[2] <= gutter for item in bands[at]))
     right = max(at for at in range(start, end) if any(item.box[2] > gutter for item in bands[at]))
     for at in range(min(left, right) + 1, end):
@@ -145,10 +152,13 @@ def trim(bands: Sequence[Band], start: int, end: int, gutter: float) -> int:
 def is_column_pair(items: Sequence[Item], gutter: float) -> bool:
     """Whether both sides carry text to be read down: a box, or lines that are long or several.
 
-    A number beside its line, or a label beside its value, is one row and no pair of columns.
+    A number beside its line, or a label beside its value, is one row and no pair of columns; one label beside several
+    lines stands over them.
     """
     left = [item for item in items if item.box[2] <= gutter]
     right = [item for item in items if item.box[2] > gutter]
+    if len(left) == 1 and is_column(right) and len(right) > 1:
+        return True
     return bool(left) and bool(right) and all(is_column(side) for side in (left, right))
 
 

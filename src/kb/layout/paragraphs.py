@@ -7,7 +7,7 @@ from statistics import median
 
 from kb.layout.shapes import middle
 from kb.layout.strips import Strip, same_line
-from kb.layout.styles import BULLET, CAPTION, NUMBERED, SENTENCE_END, SPEAKER, Typography
+from kb.layout.styles import BULLET, CAPTION, NUMBERED, SENTENCE_END, Typography, is_speaker
 
 NO_START = re.compile(r"^[，。；：、）》」』”’！？,;)\]%]")
 """No line of Chinese begins a paragraph with one of these."""
@@ -136,13 +136,14 @@ def goes_on(group: Sequence[Row], row: Row, right: float, pitch: float, style: T
         return False
     if not 0 < row.y - last.y <= (1.25 * pitch + 0.05) * row.size:
         return False
-    if BULLET.match(row.text) or CAPTION.match(row.text) or SPEAKER.match(row.text):
+    ended = bool(SENTENCE_END.search(last.text))
+    signs = is_speaker(row.text) and (ended or short or row.left > last.left + row.size)
+    if BULLET.match(row.text) or CAPTION.match(row.text) or signs:
         return False
-    if SPEAKER.match(group[0].text):
+    if is_speaker(group[0].text):
         return len(row.text) <= 6
     if NO_START.match(row.text):
         return True
-    ended = bool(SENTENCE_END.search(last.text))
     if short and not may_break_early(last, right, ended, style):
         return is_large(last, style) and not ended and len(group) < 3
     if NUMBERED.match(row.text) and (ended or starts_item(group)):

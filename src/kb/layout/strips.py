@@ -13,6 +13,10 @@ GAP = 1.0
 """A gap wider than this, in character sizes, parts two strips of one line: columns, cells, labels."""
 
 
+OVERHANG = 0.6
+"""Tightly set punctuation reaches back into the character before it, up to this many sizes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Strip:
     """Part of a printed line. `size` and `font` are those of most of its characters.
@@ -76,7 +80,7 @@ def follows(before: Glyph, after: Glyph) -> bool:
     """Whether `after` goes on where `before` ends, on the same line."""
     size = max(before.size, after.size)
     gap = after.box[0] - before.box[2]
-    return same_line(before.box, after.box) and -0.4 * size < gap < GAP * size
+    return same_line(before.box, after.box) and -OVERHANG * size < gap < GAP * size
 
 
 def same_line(one: Box, other: Box) -> bool:
@@ -94,7 +98,7 @@ def join_runs(runs: Sequence[list[Glyph]]) -> list[list[Glyph]]:
         for at in range(len(joined) - 1, max(-1, len(joined) - 12), -1):
             box, run = joined[at]
             gap = max(boxes[i][0] - box[2], box[0] - boxes[i][2])
-            if same_line(box, boxes[i]) and -0.4 * size < gap < GAP * max(size, run[-1].size):
+            if same_line(box, boxes[i]) and -OVERHANG * size < gap < GAP * max(size, run[-1].size):
                 joined[at] = union((box, boxes[i])), sorted([*run, *runs[i]], key=lambda glyph: glyph.box[0])
                 break
         else:

@@ -49,6 +49,11 @@ class Typography:
         return not strip.mixed and bool(BOLD.search(strip.font)) and not self.is_body(strip)
 
 
+def is_speaker(text: str) -> bool:
+    """Whether a line signs a quotation: ——杭州银行副行长 李炯."""
+    return bool(SPEAKER.match(text)) and len(text) <= 40 and not re.search(r"[，。；：]", text)
+
+
 def document_typography(layouts: Sequence[PageLayout]) -> Typography:
     """The size (in half points) and the font that most characters outside tables have."""
     sizes: Counter[float] = Counter()
@@ -77,7 +82,9 @@ def heading_levels(headings: Sequence[tuple[float, str]]) -> dict[tuple[float, i
     """
     counts = Counter(size for size, _ in headings)
     sizes = sorted(counts, reverse=True)
-    usual = {size: below if counts[size] == 1 else size for size, below in zip(sizes, [*sizes[1:], 0.0], strict=False)}
-    ranks = {(size, numbering(text)): (-(usual[size] or size), numbering(text)) for size, text in headings}
+    usual: dict[float, float] = {}
+    for size, below in zip(reversed(sizes), [0.0, *reversed(sizes)], strict=False):
+        usual[size] = usual.get(below, size) if counts[size] == 1 else size
+    ranks = {(size, numbering(text)): (-usual[size], numbering(text)) for size, text in headings}
     order = sorted(set(ranks.values()))
     return {key: order.index(rank) + 1 for key, rank in ranks.items()}

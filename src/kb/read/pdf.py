@@ -24,6 +24,9 @@ logging.getLogger("pdfminer").setLevel(logging.CRITICAL)
 MAX_SHAPES_FOR_TABLES = 3000
 """A page with more drawn shapes is a picture, and looking for ruled tables in it takes minutes."""
 
+MOST_UNNAMED = 0.3
+"""A page where more of the characters have no code is garbage, not text."""
+
 
 @dataclass(frozen=True, slots=True)
 class PdfFacts:
@@ -60,9 +63,15 @@ def check_is_pdf(path: Path) -> None:
 
 
 def open_pdf(path: Path) -> pdfplumber.pdf.PDF:
-    """The PDF, opened. Whatever the parser stumbles over becomes an UnreadableFile that names the file."""
+    """The PDF, opened, its page tree read. What the parser stumbles over becomes an UnreadableFile."""
     try:
-        return pdfplumber.open(path)
+        pdf = pdfplumber.open(path)
+        try:
+            assert pdf.pages is not None  # builds the page tree, which is where a broken one shows
+        except BaseException:
+            pdf.stream.close()  # pdf.close() would walk the pages again
+            raise
+        return pdf
     except PdfminerException as error:
         if isinstance(error.args[0], PDFPasswordIncorrect):
             raise WrongPassword(f"{path}: needs a password; save it without one and ingest that") from error
@@ -101,7 +110,10 @@ def read_page(page: PlumberPage) -> RawPage:
     """One page. A page without any character is named as such: it is a scan, a picture, or empty."""
     glyphs = tuple(char_to_glyph(char) for char in page.chars if char["text"])
     problem = None
-    if not any(not glyph.text.isspace() for glyph in glyphs):
+    unnamed = sum(glyph.text.startswith("(cid:") for glyph in glyphs)
+    if unnamed > MOST_UNNAMED * len(glyphs):
+        glyphs, problem = (), f"{unnamed} characters without a code (the font has no character map)"
+    elif not any(not glyph.text.isspace() for glyph in glyphs):
         problem = "no text layer (scan or picture)" if page.images or page.curves else "empty page"
     shapes = tuple(shape for shape in (to_shape(drawn) for drawn in [*page.rects, *page.curves]) if shape)
     grids = find_grids(page) if glyphs else ()
