@@ -77,7 +77,9 @@ class SearchHit(Record):
 class SearchResponse(Record):
     """Ranked excerpts."""
 
-    id: str | int | None = Field(description="Null; kb search --batch has the line's id here.", examples=[None])
+    id: str | int | None = Field(
+        default=None, description="Null; kb search --batch has the line's id here.", examples=[None]
+    )
     query: str = Field(description="The question as it was understood.", examples=[QUESTION])
     abstained: bool = Field(description="True if nothing answers; the results are then the nearest.", examples=[False])
     results: list[SearchHit] = Field(description="The best passages, best first.")
@@ -194,7 +196,7 @@ class PassageDetail(Record):
     spans: list[TextSpan] = Field(description="Where its text stands in the stored page texts.")
     status: str = Field(description="live, or superseded with its report.", examples=["live"])
     before: str | None = Field(description="Id of the passage before it in the report.", examples=["0d1f4f5c8b2a6e93"])
-    after: str | None = Field(description="Id of the passage after it in the report.", examples=[None])
+    after: str | None = Field(description="Id of the passage after it in the report.", examples=["a7c20be91f3d4456"])
 
 
 class Dimension(Record):

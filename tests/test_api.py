@@ -24,7 +24,6 @@ from kb.export import answer_json, exported_json, result_json
 from kb.records import Filters
 from kb.search import STORE_FILE, Library
 from kb.settings import Settings
-from kb.store import Store
 from tests.conftest import CORPUS, Silent, encoder
 
 SMALL = CORPUS / "survey2023.pdf"

@@ -46,7 +46,7 @@ Dimension = Annotated[
     list[str] | None, typer.Option("--dimension", help="战略, 组织, 技术, 应用, 数据 or 生态; repeatable.")
 ]
 Topic = Annotated[list[str] | None, typer.Option("--topic", help="Topic id or label, such as talent; repeatable.")]
-Year = Annotated[list[int] | None, typer.Option("--year", help="Year of the report; repeatable.")]
+Year = Annotated[list[str] | None, typer.Option("--year", help="Year of the report, such as 2021; repeatable.")]
 Report = Annotated[list[str] | None, typer.Option("--report", help="File name, id or title of a report; repeatable.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")]
 
@@ -81,11 +81,14 @@ def filters_of(
     bank: list[str] | None,
     dimension: list[str] | None,
     topic: list[str] | None,
-    year: list[int] | None,
+    year: list[str] | None,
     report: list[str] | None,
 ) -> Filters:
     """Filters from repeated options."""
-    return Filters(*(tuple(values or ()) for values in (bank, dimension, topic, year, report)))  # type: ignore[arg-type]
+    try:
+        return parse_filters({"bank": bank, "dimension": dimension, "topic": topic, "year": year, "report": report})
+    except BadQuery as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def write_json(value: object) -> None:
@@ -159,12 +162,13 @@ def search(
     if (query is None) == (batch is None):
         raise typer.BadParameter("give either a question or --batch FILE")
     check_question(query if query is not None else "-", top)
+    filters = filters_of(bank, dimension, topic, year, report)
     with Library.open(settings_for(index)) as library:
         if batch is not None:
             for answer in search_batch(library, batch, top):
                 write_json(answer)
             return
-        result = library.search(query or "", top, filters_of(bank, dimension, topic, year, report))
+        result = library.search(query or "", top, filters)
     if as_json:
         write_json(result_json(result))
     else:
@@ -224,8 +228,10 @@ def ask(
     index: Index = None,
 ) -> None:
     """Answer with the best quotes, bank by bank, each with its citation."""
+    check_question(question)
+    filters = filters_of(bank, dimension, topic, year, report)
     with Library.open(settings_for(index)) as library:
-        answer = ask_library(library, question, filters_of(bank, dimension, topic, year, report))
+        answer = ask_library(library, question, filters)
     if as_json:
         write_json(answer_json(answer))
     else:

@@ -278,6 +278,8 @@ def parse_filters(raw: dict[str, object]) -> Filters:
         years = tuple(int(str(year)) for year in lists.pop("year", []))
     except ValueError as error:
         raise BadQuery(f"year {raw['year']!r} is not a number") from error
+    if any(not 0 <= year <= 9999 for year in years):
+        raise BadQuery(f"year {raw['year']!r} is no year")
     return Filters(year=years, **{key: tuple(str(item) for item in items) for key, items in lists.items()})
 
 
