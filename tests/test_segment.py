@@ -357,3 +357,20 @@ def test_gold_quotes_are_inside_one_passage_of_their_page():
 def test_the_label_under_a_large_figure_is_kept():
     file, page, quote = LOST_LABEL
     assert best_share(quote, page, pdfs.corpus()[file].passages) >= 0.6
+
+
+def test_a_heading_right_under_one_of_its_level_stands_below_it():
+    def block(kind: Kind, text: str, level: int = 0) -> Block:
+        return Block(kind, (Piece(1, 0, len(text), text),), level)
+
+    blocks = [
+        block(Kind.HEADING, "甲银行的数字化转型", 2),
+        block(Kind.HEADING, "具体举措", 2),
+        block(Kind.TEXT, "甲银行的做法。" * 20),
+        block(Kind.HEADING, "乙银行的数字化转型", 2),
+        block(Kind.HEADING, "具体举措", 2),
+        block(Kind.TEXT, "乙银行的做法。" * 20),
+    ]
+    page = Page(1, 500, 800, "x" * 200, (), "test")
+    paths = [passage.heading for passage in blocks_to_passages(blocks, [page], "0", lambda text: "银行" in text)]
+    assert paths == [("甲银行的数字化转型", "具体举措"), ("乙银行的数字化转型", "具体举措")]

@@ -17,6 +17,9 @@ TINY = 120
 ROW_ALONE = 50
 """A table row from this length on is a passage of its own; shorter rows go together."""
 
+MAX_LABEL = 8
+"""A label over a part of a case has at most this many characters."""
+
 JOINERS = frozenset("\n ：")
 """What may stand in a passage between its spans; everything else is a page's text, mended."""
 
@@ -78,23 +81,8 @@ def blocks_to_passages(
 
 def to_sections(blocks: Sequence[Block], slides: set[int]) -> Iterator[Draft]:
     """Runs of blocks under one heading path, in one box, and on one slide."""
-    path: tuple[Heading, ...] = ()
     current: Draft | None = None
-    caption: Heading | None = None
-    for block in blocks:
-        if block.kind is Kind.HEADING:
-            path = enter(path, block)
-            continue
-        if block.kind is Kind.CAPTION:
-            caption = Heading(mend(block.text), 99, block.group, block.pieces)
-            continue
-        if block.kind in (Kind.CONTENTS, Kind.NOISE):
-            continue
-        path = tuple(heading for heading in path if heading.group in (0, block.group))
-        here = (*path, caption) if block.kind is Kind.TABLE and caption else path
-        caption = caption if block.kind is Kind.TABLE else None
-        page = first_page(block)
-        draft = Draft(here, block.group, page if page in slides else 0, tuple(block_to_atoms(block)))
+    for draft in blocks_to_drafts(blocks, slides):
         if current and same_section(current, draft):
             current = replace(current, atoms=current.atoms + draft.atoms)
             continue
@@ -105,10 +93,61 @@ def to_sections(blocks: Sequence[Block], slides: set[int]) -> Iterator[Draft]:
         yield current
 
 
-def enter(path: tuple[Heading, ...], block: Block) -> tuple[Heading, ...]:
-    """The heading path below a new heading: those of its level and deeper end, and those of boxes left behind."""
-    kept = tuple(h for h in path if h.level < block.level and h.group in (0, block.group))
-    return (*kept, Heading(mend(block.text), block.level, block.group, block.pieces))
+def blocks_to_drafts(blocks: Sequence[Block], slides: set[int]) -> Iterator[Draft]:
+    """Each block with the headings in force; a heading that no text ever follows becomes text under those above it."""
+    path: tuple[Heading, ...] = ()
+    caption: Heading | None = None
+    told: set[Heading] = set()  # headings with text below them
+    bare = False  # whether the last heading has had no text yet
+    for block in (*blocks, END):
+        before = path
+        if block.kind is Kind.HEADING:
+            path, bare = enter(path, block, bare), True
+        elif block.kind is Kind.CAPTION:
+            caption = Heading(mend(block.text), 99, block.group, block.pieces)
+        elif block.kind not in (Kind.CONTENTS, Kind.NOISE):
+            path = tuple(heading for heading in path if heading.group in (0, block.group))
+        yield from untold(before, path if block is not END else (), told, slides)
+        if block is END or block.kind in (Kind.HEADING, Kind.CAPTION, Kind.CONTENTS, Kind.NOISE):
+            continue
+        told |= set(path)
+        bare = False
+        here = (*path, caption) if block.kind is Kind.TABLE and caption else path
+        caption = caption if block.kind is Kind.TABLE else None
+        page = first_page(block)
+        yield Draft(here, block.group, page if page in slides else 0, tuple(block_to_atoms(block)))
+
+
+END = Block(Kind.NOISE, ())
+"""Stands behind the last block, where all headings end."""
+
+
+def untold(
+    before: tuple[Heading, ...], after: tuple[Heading, ...], told: set[Heading], slides: set[int]
+) -> Iterator[Draft]:
+    """The headings that have just ended without a text below them, such as the points of a slide set in large type."""
+    for at, heading in enumerate(before):
+        if heading not in after and heading not in told:
+            told |= set(before[: at + 1])
+            page = heading.pieces[0].page
+            atom = Atom(Kind.LIST, tuple(joined(heading.pieces)))
+            yield Draft(before[:at], heading.group, page if page in slides else 0, (atom,))
+
+
+def enter(path: tuple[Heading, ...], block: Block, bare: bool) -> tuple[Heading, ...]:
+    """The heading path below a new heading: those of its level and deeper end, and those of boxes left behind.
+
+    A label right under a heading of its level stands below it: a bank's name over 具体举措, set in the same type.
+    """
+    text = mend(block.text)
+    above = path[-1] if bare and path and path[-1].level == block.level and is_label(text, path[-1].text) else None
+    kept = tuple(h for h in path if (h.level < block.level or h is above) and h.group in (0, block.group))
+    return (*kept, Heading(text, block.level, block.group, block.pieces))
+
+
+def is_label(text: str, above: str) -> bool:
+    """Whether a heading only labels what follows: it ends with a colon, or is a word or two under a longer one."""
+    return text.endswith(("：", ":")) or len(text) <= MAX_LABEL < len(above)
 
 
 def same_section(one: Draft, other: Draft) -> bool:
