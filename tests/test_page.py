@@ -102,6 +102,32 @@ def test_a_question_is_answered_by_bank(page: Page, address: str) -> None:
         assert passage["dimension"] in point.locator(".tags").inner_text()
 
 
+def test_every_bank_has_its_own_quotes(page: Page, address: str) -> None:
+    page.goto(f"{address}/?q={quote(QUESTION)}")
+    page.locator(".bank").first.wait_for()
+    shown = {
+        name: group.locator("blockquote").all_text_contents()
+        for group in page.locator(".bank").all()
+        for name in group.locator("h2 span").all_text_contents()
+    }
+    answer = httpx.get(f"{address}/v1/ask", params={"q": QUESTION}).json()
+    assert shown == {
+        entry["bank"] or "行业整体": [point["quote"] for point in entry["points"]] for entry in answer["banks"]
+    }
+
+
+def test_banks_that_share_their_quotes_share_a_heading(page: Page, address: str) -> None:
+    found = httpx.get(f"{address}/v1/ask", params={"q": QUESTION}).json()
+    point = found["banks"][0]["points"][0]
+    found["banks"] = [{"bank": name, "points": [point]} for name in ("甲银行", "乙银行")]
+    found["banks"].append({"bank": "丙银行", "points": [point | {"quote": point["quote"][:9]}]})
+    page.route("**/v1/ask?*", lambda route: route.fulfill(json=found))
+    page.goto(f"{address}/?q={quote(QUESTION)}")
+    page.locator(".bank").first.wait_for()
+    groups = [heading.locator("span").all_text_contents() for heading in page.locator(".bank h2").all()]
+    assert groups == [["甲银行", "乙银行"], ["丙银行"]]
+
+
 def test_a_point_expands_to_its_passage_and_back(page: Page, address: str) -> None:
     page.goto(f"{address}/?q={quote(QUESTION)}")
     point = page.locator(".point").first

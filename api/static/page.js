@@ -56,11 +56,11 @@ async function get(address, signal) {
 
 // the answer
 
-/** Neighbouring banks that share all their quotes, as one group with several names. */
+/** Banks that share all their quotes as one group with several names; a passage may have another quote for each. */
 function mergeBanks(banks) {
   const groups = new Map();
   for (const { bank, points } of banks) {
-    const key = bank ? points.map((point) => point.passage_id).join(" ") : "";
+    const key = bank ? JSON.stringify(points.map((point) => [point.passage_id, point.quote])) : "";
     if (groups.has(key)) groups.get(key).names.push(bank);
     else groups.set(key, { names: [bank], points });
   }

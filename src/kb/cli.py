@@ -385,7 +385,14 @@ def serve(
             raise BadInput(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
     err.print(f"page http://{host}:{port}/   API http://{host}:{port}/docs   (Ctrl-C ends)", highlight=False)
     err.print("try: 银行怎么解决金融科技人才短缺", highlight=False)
-    uvicorn.run("api.app:create_app", factory=True, host=host, port=port, log_level="warning")
+    uvicorn.run(
+        "api.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        log_level="warning",
+        h11_max_incomplete_event_size=1 << 18,  # a question that is too long is answered, not cut off
+    )
 
 
 @app.command(name="eval")

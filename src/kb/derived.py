@@ -4,9 +4,12 @@ import json
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from filelock import FileLock
 
 from kb.errors import IndexDamaged
 from kb.lexical import LexicalIndex
@@ -72,13 +75,18 @@ class Derived:
 
 def open_derived(store: Store, index: Path) -> Derived:
     """The derived indexes of the generation that the store shows; made now where they are missing or broken."""
-    generation = store.snapshot()
-    files = DerivedFiles.of(index, generation)
-    if files.folder.exists():
-        with suppress(Exception):  # whatever is wrong with a derived file, the store can make it again
-            return read_derived(files, generation, store.model())
-        shutil.rmtree(files.folder, ignore_errors=True)
+    files = DerivedFiles.of(index, store.snapshot())
+    with suppress(Exception):  # whatever is wrong with a derived file, the store can make it again
+        return read_derived(files, store.snapshot(), store.model())
     return build_derived(store, index)
+
+
+@contextmanager
+def changing(index: Path) -> Iterator[None]:
+    """One at a time, threads and processes: who makes a set, or deletes sets, so that none vanishes in the making."""
+    (index / "derived").mkdir(parents=True, exist_ok=True)
+    with FileLock(index / "derived.lock", is_singleton=False):
+        yield
 
 
 def read_derived(files: DerivedFiles, generation: int, model: Model) -> Derived:
@@ -93,18 +101,20 @@ def read_derived(files: DerivedFiles, generation: int, model: Model) -> Derived:
 
 def build_derived(store: Store, index: Path) -> Derived:
     """Make the derived indexes of the store's generation aside, and move them to their place when they are whole."""
-    generation = store.snapshot()
+    generation, model = store.snapshot(), store.model()
     files = DerivedFiles.of(index, generation)
     try:
-        files.folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = DerivedFiles(Path(tempfile.mkdtemp(prefix="new-", dir=files.folder.parent)))
-        try:
-            write_derived(store, draft, generation)
-            with suppress(OSError):  # another process was faster; its files are as good
+        with changing(index):
+            with suppress(Exception):  # another was faster
+                return read_derived(files, generation, model)
+            shutil.rmtree(files.folder, ignore_errors=True)
+            draft = DerivedFiles(Path(tempfile.mkdtemp(prefix="new-", dir=files.folder.parent)))
+            try:
+                write_derived(store, draft, generation)
                 os.replace(draft.folder, files.folder)
-        finally:
-            shutil.rmtree(draft.folder, ignore_errors=True)
-        return read_derived(files, generation, store.model())
+            finally:
+                shutil.rmtree(draft.folder, ignore_errors=True)
+            return read_derived(files, generation, model)
     except OSError as error:
         raise IndexDamaged(f"cannot write the derived indexes to {files.folder.parent}: {error}") from error
 
@@ -122,6 +132,7 @@ def write_derived(store: Store, files: DerivedFiles, generation: int) -> None:
 
 def prune_derived(index: Path, keep: int) -> None:
     """Delete the sets of other generations and drafts left by a kill; files that are in use elsewhere may stay."""
-    for folder in (index / "derived").glob("*"):
-        if folder.name != str(keep):
-            shutil.rmtree(folder, ignore_errors=True)
+    with changing(index):
+        for folder in (index / "derived").glob("*"):
+            if folder.name != str(keep):
+                shutil.rmtree(folder, ignore_errors=True)
