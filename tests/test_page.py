@@ -163,10 +163,12 @@ def test_the_example_is_a_click_away_and_back_returns(page: Page, address: str) 
 
 def test_filters_narrow_the_answer_and_stay_in_the_address(page: Page, address: str) -> None:
     page.goto(f"{address}/?q={quote('人才')}")
+    expect(page.locator(".bank").first).to_be_visible()
     page.get_by_label("维度").select_option("组织")
     page.get_by_label("年份").select_option("2021")
     expect(page).to_have_url(f"{address}/?q={quote('人才')}&dimension={quote('组织')}&year=2021")
     expect(page.locator("#results")).to_have_attribute("aria-busy", "false")
+    expect(page.locator(".tags b").first).to_have_text("组织")
     assert set(page.locator(".tags b").all_inner_texts()) == {"组织"}
     assert all("2021" in text for text in page.locator(".citation").all_inner_texts())
     page.reload()
