@@ -57,11 +57,9 @@ class DocumentBrief(Record):
 DocumentOf = Annotated[DocumentBrief, Field(description="The report that it stands in.")]
 
 
-class SearchHit(Record):
-    """A passage found."""
+class TaggedPassage(Record):
+    """A passage with its report and tags."""
 
-    rank: int = Field(description="Place in the ranking, from 1.", examples=[1])
-    score: Score
     passage_id: PassageId
     doc: DocumentOf
     pages: Pages
@@ -71,6 +69,13 @@ class SearchHit(Record):
     dimension: Side
     topics: Topics
     role: Role
+
+
+class SearchHit(TaggedPassage):
+    """A passage found."""
+
+    rank: int = Field(description="Place in the ranking, from 1.", examples=[1])
+    score: Score
     quote: str = Field(description="The part of `text` that answers best, at most 160 characters.", examples=[QUOTE])
 
 
@@ -180,18 +185,9 @@ class TextSpan(Record):
     end: int = Field(description="Offset after its last character.", examples=[219])
 
 
-class PassageDetail(Record):
+class PassageDetail(TaggedPassage):
     """A passage with its places and neighbours."""
 
-    passage_id: PassageId
-    doc: DocumentOf
-    pages: Pages
-    heading: Heading
-    text: Text
-    banks: Banks
-    dimension: Side
-    topics: Topics
-    role: Role
     kind: str = Field(description="text, case, table, list or quote.", examples=["text"])
     spans: list[TextSpan] = Field(description="Where its text stands in the stored page texts.")
     status: str = Field(description="live, or superseded with its report.", examples=["live"])
