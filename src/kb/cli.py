@@ -1,12 +1,13 @@
 """The command line: thin commands over the library; results to standard output, progress and messages to the other."""
 
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -56,14 +57,21 @@ def main() -> None:
     try:
         app()
     except KbError as error:
-        err.print("kb: " + escape(" ".join(str(error).split())), style="red", soft_wrap=True, highlight=False)
-        sys.exit(1)
+        fail(str(error))
+    except sqlite3.DatabaseError as error:  # found while reading or writing, past the checks at opening
+        fail(f"the index cannot be read or written ({STORE_FILE}: {error}); free the disk, or ingest into a new folder")
     except KeyboardInterrupt:
         err.print("kb: interrupted; what was stored before is whole")
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         sys.exit(141)
+
+
+def fail(message: str) -> NoReturn:
+    """One line on standard error, and exit status 1."""
+    err.print("kb: " + escape(" ".join(message.split())), style="red", soft_wrap=True, highlight=False)
+    sys.exit(1)
 
 
 def settings_for(index: Path | None) -> Settings:

@@ -446,7 +446,7 @@ def damage_named(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if "locked" in str(error) or "busy" in str(error):
             raise IndexBusy(f"{path} is being written by another process; try again when it is done") from error
-        raise IndexDamaged(f"{path} cannot be used as an index: {error}") from error
+        raise IndexDamaged(f"{path} cannot be used as an index: {error}; ingest into a new folder") from error
     except sqlite3.DatabaseError as error:
         raise IndexDamaged(f"{path} is no index of kb, or damaged: {error}; ingest into a new folder") from error
 
