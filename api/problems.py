@@ -1,6 +1,7 @@
 """Every error as problem+json (RFC 9457): those of kb, wrong requests, unknown addresses, and the unexpected."""
 
 import re
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -25,10 +26,10 @@ STATUS: Mapping[type[KbError], int] = {
     errors.UnknownName: 422,
     errors.NothingMatches: 404,
     errors.NotFound: 404,
-    errors.IndexMissing: 503,
-    errors.IndexDamaged: 503,
+    errors.IndexMissing: 409,
+    errors.IndexDamaged: 409,
     errors.IndexBusy: 503,
-    errors.ModelMismatch: 503,
+    errors.ModelMismatch: 409,
     errors.ModelUnavailable: 503,
 }
 """What the classes of kb's errors are in HTTP; any other is a fault of ours, 500."""
@@ -72,6 +73,10 @@ def words_of(kind: type[KbError]) -> list[str]:
     return [word.lower() for word in re.findall(r"[A-Z][a-z]*", kind.__name__)]
 
 
+READINESS = "/readyz"
+"""Here every error means 503: balancers ask it whether to send requests."""
+
+
 def problem_status(error: KbError) -> int:
     """The HTTP status of an error: that of the nearest of its classes which has one."""
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
@@ -86,9 +91,14 @@ def respond(request: Request, problem: Problem, headers: Mapping[str, str] | Non
 def on_kb_error(request: Request, error: Exception) -> JSONResponse:
     """What kb reports to its user."""
     assert isinstance(error, KbError)
-    kind, status = type(error), problem_status(error)
+    kind, status = type(error), 503 if request.url.path == READINESS else problem_status(error)
     found = Problem(type=problem_type(kind), title=problem_title(kind), status=status, detail=str(error), instance="")
     return respond(request, found)
+
+
+def on_database_error(request: Request, error: Exception) -> JSONResponse:
+    """A store that turns out to be damaged while it is read."""
+    return on_kb_error(request, errors.IndexDamaged("the index is damaged; ingest the reports into a new folder"))
 
 
 def on_invalid_request(request: Request, error: Exception) -> JSONResponse:
@@ -130,17 +140,18 @@ def on_unexpected(request: Request, error: Exception) -> JSONResponse:
 def add_problem_handlers(app: FastAPI) -> None:
     """Let an application answer every error with a problem."""
     app.add_exception_handler(KbError, on_kb_error)
+    app.add_exception_handler(sqlite3.DatabaseError, on_database_error)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(Exception, on_unexpected)
 
 
-def documented(*kinds: type[KbError], asks: bool = False) -> dict[int | str, dict[str, Any]]:
+def documented(*kinds: type[KbError], asks: bool = False, status: int = 0) -> dict[int | str, dict[str, Any]]:
     """The problems of an endpoint for OpenAPI: those of the errors named, the unexpected one, and if it asks for
-    parameters, the invalid request."""
+    parameters, the invalid request. `status` stands for that of each error, where it is given."""
     names: dict[int, dict[str, str]] = {}
     for kind in kinds:
-        names.setdefault(STATUS[kind], {})[problem_type(kind)] = (kind.__doc__ or "").strip()
+        names.setdefault(status or STATUS[kind], {})[problem_type(kind)] = (kind.__doc__ or "").strip()
     if asks:
         names.setdefault(422, {})[INVALID_REQUEST] = "A parameter is missing, of another type, or out of range."
     names[500] = {INTERNAL_ERROR: "A fault of the server."}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field, StringConstraints
 
-from api.problems import documented
+from api.problems import READINESS, documented
 from api.schemas import (
     QUESTION,
     AnswerResponse,
@@ -71,13 +71,21 @@ def several(description: str, example: str | int) -> object:
 
 
 def read_filters(
+    request: Request,
     bank: Annotated[tuple[Name, ...], several("Only about this bank, by name or alias.", "青岛农商银行")] = (),
     dimension: Annotated[tuple[Name, ...], several("战略, 组织, 技术, 应用, 数据 or 生态.", "组织")] = (),
     topic: Annotated[tuple[Name, ...], several("Topic, by id or label.", "talent")] = (),
     year: Annotated[tuple[Year, ...], several("Year of the report.", 2023)] = (),
     report: Annotated[tuple[Name, ...], several("Report, by id, file name or title.", "survey2023.pdf")] = (),
 ) -> Filters:
-    """Filters from the address. Values of one parameter are alternatives; different parameters are all required."""
+    """Filters from the address. Values of one parameter are alternatives; different parameters are all required.
+
+    Raises UnknownName for a parameter that there is not, which would otherwise filter nothing.
+    """
+    unknown = sorted(set(request.query_params) - {"q", "top", "bank", "dimension", "topic", "year", "report"})
+    if unknown:
+        known = "q, top, bank, dimension, topic, year, report"
+        raise UnknownName(f"unknown parameter {unknown[0][:50]!r}; there are {known}")
     return Filters(bank, dimension, topic, year, report)
 
 
@@ -91,9 +99,11 @@ OfShelf = Annotated[Shelf, Depends(shelf_of)]
 Wanted = Annotated[Filters, Depends(read_filters)]
 
 
-def answers(model: type[Record], *kinds: type[KbError], asks: bool = True) -> dict[int | str, dict[str, Any]]:
+def answers(
+    model: type[Record], *kinds: type[KbError], asks: bool = True, status: int = 0
+) -> dict[int | str, dict[str, Any]]:
     """What an endpoint answers with, for OpenAPI: an example of the record, and its problems."""
-    found = documented(*kinds, asks=asks)
+    found = documented(*kinds, asks=asks, status=status)
     found[200] = {"content": {"application/json": {"example": example_of(model)}}}
     return found
 
@@ -171,7 +181,7 @@ def healthz() -> Health:
     return Health(status="ok", version=__version__)
 
 
-@router.get("/readyz", tags=["service"], responses=answers(Readiness, *INDEX_ERRORS, asks=False))
+@router.get(READINESS, tags=["service"], responses=answers(Readiness, *INDEX_ERRORS, asks=False, status=503))
 def readyz(shelf: OfShelf) -> Readiness:
     """Whether there is an index, and it opens."""
     with shelf.borrow() as library:

@@ -71,11 +71,16 @@ class TaggedPassage(Record):
     role: Role
 
 
-class SearchHit(TaggedPassage):
-    """A passage found."""
+class Ranked(Record):
+    """A place in a ranking."""
 
     rank: int = Field(description="Place in the ranking, from 1.", examples=[1])
     score: Score
+
+
+class SearchHit(TaggedPassage, Ranked):
+    """A passage found. Rank and score come first: pydantic takes the fields of the last class before the others'."""
+
     quote: str = Field(description="The part of `text` that answers best, at most 160 characters.", examples=[QUOTE])
 
 

@@ -48,7 +48,7 @@ def encoder() -> Encoder:
     return open_encoder("", CACHE)
 
 
-def run_kb(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
+def run_kb(*words: object, folder: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "kb.cli", *map(str, words)],
@@ -56,7 +56,7 @@ def run_kb(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
         text=True,
         encoding="utf-8",
         env=os.environ | env,
-        cwd=ROOT,
+        cwd=folder,
         timeout=300,
         check=False,
     )

@@ -266,12 +266,20 @@ def test_no_index_at_start(empty_settings: Settings, small: Path) -> None:
     with TestClient(create_app(empty_settings)) as client:
         assert get(client, "/healthz")["status"] == "ok"
         assert client.get("/").status_code == 200
-        for address in ("/readyz", "/v1/documents", "/v1/documents/1", "/v1/passages/1"):
-            assert problem(client, address)[:2] == (503, "index-missing")
+        for address in ("/v1/documents", "/v1/documents/1", "/v1/passages/1"):
+            assert problem(client, address)[:2] == (409, "index-missing")
+        assert problem(client, "/readyz")[:2] == (503, "index-missing")
         assert problem(client, "/v1/search", q="人才")[2].startswith("no index")
         ingest([small], empty_settings, encoder, Silent())
         assert get(client, "/readyz")["status"] == "ready"
         assert get(client, "/v1/search", q="人才")["results"]
+
+
+def test_a_parameter_that_there_is_not_is_refused(library_settings: Settings) -> None:
+    with TestClient(create_app(library_settings)) as client:
+        status, kind, detail = problem(client, "/v1/search", q="人才", banks="青岛银行")
+    assert (status, kind) == (422, "unknown-name")
+    assert "banks" in detail
 
 
 def test_a_damaged_index(empty_settings: Settings) -> None:
@@ -287,7 +295,7 @@ def test_an_index_of_another_model(copied_settings: Settings) -> None:
     db.close()
     with TestClient(create_app(copied_settings)) as client:
         status, kind, detail = problem(client, "/v1/ask", q="人才")
-    assert (status, kind) == (503, "model-mismatch")
+    assert (status, kind) == (409, "model-mismatch")
     assert "another" in detail
 
 

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -115,6 +117,8 @@ def test_export_gives_every_passage_in_three_formats(index: Path, tmp_path: Path
     rows = list(csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text("utf-8"), newline="")))
     assert [row["passage_id"] for row in rows] == [record["passage_id"] for record in records]
     assert [row["text"] for row in rows] == [record["text"] for record in records]
+    assert [row["doc"] for row in rows] == [record["doc"]["id"] for record in records]
+    assert rows[0]["spans"].count("；") == len(records[0]["spans"]) - 1
     assert run_kb("export", "--format", "parquet", "-o", tmp_path / "p.parquet", "--index", index).returncode == 0
     assert pyarrow.parquet.read_table(tmp_path / "p.parquet").to_pylist() == records
 
@@ -169,6 +173,11 @@ def test_eval_prints_figures(index: Path) -> None:
         (["search", ""], 1, "empty"),
         (["search", "问" * 10_000], 1, "10000 characters"),
         (["search", "银行", "--top", "0"], 1, "top is 0"),
+        (["search", "。。。？"], 1, "empty of words"),
+        (["search", "--batch", "corpus/gold.jsonl", "--bank", "青岛银行"], 2, "--batch"),
+        (["remove", "调研"], 1, "survey2023.pdf"),
+        (["export", "--format", "parquet", "-o", "/no/such/folder/p.parquet"], 1, "/no/such/folder"),
+        (["export", "-o", "/no/such/folder/p.jsonl"], 1, "/no/such/folder"),
         (["search", "银行", "--bank", "青岛银航"], 1, "青岛银行"),
         (["search", "银行", "--year", "1999"], 1, "year 1999"),
         (["search", "银行", "--year", "last"], 2, "last"),
@@ -205,6 +214,30 @@ def test_an_index_that_is_not_there_or_not_ours(tmp_path: Path) -> None:
     damaged = run_kb("search", "银行", "--index", tmp_path)
     assert damaged.returncode == 1
     assert "kb.sqlite" in damaged.stderr and "Traceback" not in damaged.stderr
+
+
+def test_a_settings_file_or_cache_that_cannot_be_used(index: Path, tmp_path: Path) -> None:
+    (tmp_path / "kb.toml").write_text("workers = = 2")
+    done = run_kb("search", "银行", "--index", index, folder=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "kb.toml" in done.stderr
+    done = run_kb("search", "银行", "--index", index, KB_CACHE="/dev/null/cache")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "KB_CACHE" in done.stderr
+
+
+def test_a_line_separator_within_a_query_is_no_line_break(index: Path, tmp_path: Path) -> None:
+    (tmp_path / "batch.jsonl").write_text('{"id": 1, "query": "数据\u2028治理"}\n', "utf-8")
+    answers = run_kb("search", "--batch", tmp_path / "batch.jsonl", "--index", index).stdout.split("\n")
+    assert json.loads(answers[0])["results"]
+
+
+def test_status_says_why_a_page_could_not_be_read(copied_settings: Settings) -> None:
+    with sqlite3.connect(copied_settings.index / "kb.sqlite") as db:
+        db.execute("UPDATE pages SET problem = 'no text layer (scan or picture)' WHERE number = 5")
+    db.close()
+    told = run_kb("status", "--index", copied_settings.index).stdout
+    assert "survey2023.pdf page 5: no text layer" in told
 
 
 def test_settings_that_cannot_be_used(index: Path) -> None:
@@ -247,14 +280,16 @@ def test_help_teaches_every_command() -> None:
     assert run_kb("--version").stdout.startswith("kb ")
 
 
-def test_serve_answers_until_it_is_ended(index: Path) -> None:
+def test_serve_answers_until_it_is_ended(index: Path, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "kb.cli", "serve", "--port", str(port), "--index", str(index)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as server:
+    away = {"KB_INDEX": str(tmp_path / "another")}
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | away, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert b'"ok"' in fetch(f"http://127.0.0.1:{port}/healthz")
+            assert b"survey2023.pdf" in fetch(f"http://127.0.0.1:{port}/v1/documents")  # of the index that was named
             busy = run_kb("serve", "--port", port, "--index", index)
             assert busy.returncode == 1
             assert "--port" in busy.stderr

@@ -9,7 +9,7 @@ from filelock import FileLock
 
 from kb import build
 from kb.build import find_files, ingest, remove
-from kb.errors import BadInput, IndexBusy, ModelMismatch, NotFound
+from kb.errors import BadInput, IndexBusy, ModelMismatch, UnknownName
 from kb.records import Filters
 from kb.search import STORE_FILE, Library
 from kb.settings import Settings
@@ -92,6 +92,47 @@ def test_a_moved_file_keeps_its_passages(settings: Settings, tmp_path: Path) -> 
     assert run(settings, second) == ["b.pdf moved"]
     with Store.open(settings.index / STORE_FILE) as store:
         assert [document.file for document in store.documents()] == ["b.pdf"]
+    assert check(settings) == ()
+
+
+def test_a_file_moved_over_another_replaces_it(settings: Settings, tmp_path: Path) -> None:
+    report, new = tmp_path / "report.pdf", tmp_path / "new.pdf"
+    shutil.copy(SMALL, report)
+    shutil.copy(OTHER, new)
+    run(settings, report, new)
+    with Store.open(settings.index / STORE_FILE) as store:
+        title = next(d.title for d in store.documents() if d.file == "new.pdf")
+    new.rename(report)
+    assert run(settings, report) == ["report.pdf moved"]
+    with Store.open(settings.index / STORE_FILE) as store:
+        assert [(d.file, d.title) for d in store.documents()] == [("report.pdf", title)]
+    assert check(settings) == ()
+
+
+def test_a_failure_is_forgotten_with_its_file_and_moves_the_generation(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+    run(settings, tmp_path / "broken.pdf")
+    with Store.open(settings.index / STORE_FILE) as store:
+        assert len(store.failures()) == 1
+        noted = store.generation()
+    assert noted > 0
+    (tmp_path / "broken.pdf").unlink()
+    run(settings, SMALL)
+    with Store.open(settings.index / STORE_FILE) as store:
+        assert store.failures() == []
+
+
+def test_a_superseded_report_is_removed_by_its_id(settings: Settings, tmp_path: Path) -> None:
+    report = tmp_path / "report.pdf"
+    shutil.copy(SMALL, report)
+    run(settings, report)
+    with Store.open(settings.index / STORE_FILE) as store:
+        old = store.documents()[0].id
+    shutil.copy(OTHER, report)
+    run(settings, report)
+    assert remove(old, settings).status == "superseded"
+    with Store.open(settings.index / STORE_FILE) as store:
+        assert len(store.documents(live=False)) == 1
     assert check(settings) == ()
 
 
@@ -184,7 +225,7 @@ def test_removing_a_report(copied_settings: Settings) -> None:
     with Library.open(copied_settings, encoder()) as library:
         assert document.id not in {hit.document.id for hit in library.search("银行怎么做调研", 100).hits}
     assert check(copied_settings) == ()
-    with pytest.raises(NotFound, match=document.id):
+    with pytest.raises(UnknownName, match=document.id):
         remove(document.id, copied_settings)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -23,7 +24,7 @@ from kb.layout.page import PageLayout, lay_out
 from kb.metadata import find_metadata
 from kb.read.pdf import PdfFacts, read_facts, read_pages
 from kb.records import Document, Page, Passage, Unit
-from kb.search import STORE_FILE, check_model
+from kb.search import STORE_FILE, check_model, find_report
 from kb.segment import blocks_to_passages
 from kb.settings import Settings
 from kb.store import Failure, Model, Store
@@ -180,6 +181,9 @@ def ingest(
                 progress.finish(outcome)
         finally:
             pipeline.close()
+        for failure in store.failures():
+            if not Path(failure.path).exists():
+                store.forget_failure(failure.path)
         derived = renew_derived(store, settings.index)
     return IngestReport(tuple(outcomes), derived)
 
@@ -214,25 +218,35 @@ def read_or_name(path: Path, sha256: str, pipeline: Pipeline, progress: Progress
 
 def keep(path: Path, place: str, same: Document, store: Store) -> Outcome:
     """What to do with a file whose content is stored: nothing, or note that it moved."""
-    if any(failure.path == place for failure in store.failures()):
-        store.forget_failure(place)
-    if same.path != place and not Path(same.path).exists():
-        store.move_document(same.id, place, path.name)
-        return Outcome(path, "moved", same)
-    return Outcome(path, "unchanged", same)
+    store.forget_failure(place)
+    if same.path == place:
+        return Outcome(path, "unchanged", same)
+    moved = not Path(same.path).exists()
+    if moved or any(document.path == place for document in store.documents()):
+        store.move_document(same.id, place, path.name)  # what was read from this path before is superseded by it
+    return Outcome(path, "moved" if moved else "unchanged", same)
 
 
-def remove(document_id: str, settings: Settings) -> Document:
-    """Take a document out of the index, by id, file name or title. Raises NotFound and UnknownName."""
-    with writing(settings.index), Store.open(settings.index / STORE_FILE) as store:
-        document = store.document(document_id)
+def remove(name: str, settings: Settings) -> Document:
+    """Take a document out of the index, by its id, file name or whole title; a superseded one goes by its id alone.
+
+    Raises UnknownName where nothing, BadInput where more than one report has this name.
+    """
+    store_path = settings.index / STORE_FILE
+    Store.open(store_path).close()  # before the lock, which would make the folder
+    with writing(settings.index), Store.open(store_path) as store:
+        live = find_report(name, store.documents(), whole=True) if not store.has_document(name) else [name]
+        if len(live) > 1:
+            raise BadInput(f"{name!r} stands for {len(live)} reports; name one by its id: {', '.join(live)}")
+        document = store.document(live[0])
         store.remove_document(document.id)
         renew_derived(store, settings.index)
     return document
 
 
-def writing(index: Path) -> FileLock:
-    """The lock that lets one process write at a time, entered. Raises IndexBusy where another holds it."""
+@contextmanager
+def writing(index: Path) -> Iterator[None]:
+    """One process writes at a time. Raises IndexBusy where another does."""
     try:
         index.mkdir(parents=True, exist_ok=True)
         lock = FileLock(index / "writing.lock", timeout=LOCK_SECONDS)
@@ -241,7 +255,10 @@ def writing(index: Path) -> FileLock:
         raise IndexBusy(f"{index} is being written by another process; wait for it, or end it") from error
     except OSError as error:
         raise IndexDamaged(f"cannot write to the index folder {index}: {error}") from error
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def open_for_writing(settings: Settings, open_encoder: Callable[[], Encoder]) -> Store:
@@ -272,9 +289,11 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
             raise BadInput(f"{path}: no such file or folder")
         below = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         found = [p for p in below if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-        if not found:
-            raise BadInput(f"{path}: {'no PDF in this folder' if path.is_dir() else 'not a PDF file'}")
+        if not found and not path.is_dir():
+            raise BadInput(f"{path}: not a PDF file")
         files.update(dict.fromkeys(found))
+    if not files:
+        raise BadInput(f"{', '.join(map(str, paths))}: no PDF in this folder")
     return list(files)
 
 

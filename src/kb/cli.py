@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from rich.console import Console
@@ -21,10 +21,10 @@ from kb.errors import BadInput, BadQuery, KbError
 from kb.evaluate import evaluate, load_gold, read_lines
 from kb.export import answer_json, result_json, write_csv, write_jsonl, write_parquet
 from kb.records import Filters
-from kb.search import STORE_FILE, Library, check_question, find_report, parse_filters
+from kb.search import STORE_FILE, Library, check_question, check_top, parse_filters
 from kb.settings import Settings, load_settings
 from kb.show import out, show_answer, show_figures, show_result
-from kb.store import Store
+from kb.store import Store, StoredPassage
 from kb.verify import verify as verify_store
 
 app = typer.Typer(
@@ -38,6 +38,9 @@ app = typer.Typer(
 )
 
 err = Console(stderr=True)
+
+SHOWN = 20
+"""How many pages or problems a command lists for a person."""
 
 Index = Annotated[
     Path | None, typer.Option("--index", metavar="DIR", help="Folder of the index [KB_INDEX, else index/].")
@@ -59,7 +62,7 @@ def main() -> None:
     except KbError as error:
         fail(str(error))
     except sqlite3.DatabaseError as error:  # found while reading or writing, past the checks at opening
-        fail(f"the index cannot be read or written ({STORE_FILE}: {error}); free the disk, or ingest into a new folder")
+        fail(f"the index cannot be read or written ({STORE_FILE}: {str(error)[:80]}); free the disk, or ingest anew")
     except KeyboardInterrupt:
         err.print("kb: interrupted; what was stored before is whole")
         sys.exit(130)
@@ -169,8 +172,12 @@ def search(
     """
     if (query is None) == (batch is None):
         raise typer.BadParameter("give either a question or --batch FILE")
-    check_question(query if query is not None else "-", top)
+    check_top(top)
+    if query is not None:
+        check_question(query)
     filters = filters_of(bank, dimension, topic, year, report)
+    if batch is not None and filters:
+        raise typer.BadParameter("in a batch, each line has its own filters; give none beside --batch")
     with Library.open(settings_for(index)) as library:
         if batch is not None:
             for answer in search_batch(library, batch, top):
@@ -237,18 +244,23 @@ def export(
     with Store.open(settings_for(index).index / STORE_FILE) as store:
         store.snapshot()
         passages = store.live_passages()
-        if format == "parquet" and output:
-            write_parquet(passages, output)
-            return
-        write = write_jsonl if format == "jsonl" else write_csv
-        if output is None:
-            write(passages, sys.stdout)
-            return
         try:
-            with output.open("w", encoding="utf-8", newline="") as file:
-                write(passages, file)
+            if output is None:
+                write_passages(passages, format, sys.stdout)
+            elif format == "parquet":
+                write_parquet(passages, output)
+            else:
+                with output.open("w", encoding="utf-8", newline="") as file:
+                    write_passages(passages, format, file)
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
+            raise BadInput(f"{output}: cannot be written: {error.strerror or error}") from error
+
+
+def write_passages(passages: Iterator[StoredPassage], format: str, file: TextIO) -> None:
+    """Passages as JSON lines or CSV."""
+    (write_jsonl if format == "jsonl" else write_csv)(passages, file)
 
 
 @app.command()
@@ -278,6 +290,11 @@ def status(as_json: AsJson = False, index: Index = None) -> None:
         table.add_row(*map(str, row), str(unreadable or ""), document.id)
     out.print(table)
     out.print(f"{len(documents)} reports, {sum(passages.values()):,} passages, generation {generation}, {model.name}")
+    for doc, page, reason in problems[:SHOWN]:
+        file = next(document.file for document in documents if document.id == doc)
+        out.print(f"[yellow]{escape(file)} page {page}:[/yellow] {escape(reason)}", highlight=False, soft_wrap=True)
+    if len(problems) > SHOWN:
+        out.print(f"… and {len(problems) - SHOWN} more pages; kb status --json lists all")
     for failure in failures:
         out.print(f"[red]not read:[/red] {escape(failure.reason)}", highlight=False)
 
@@ -292,7 +309,7 @@ def verify(as_json: AsJson = False, index: Index = None) -> None:
         write_json(asdict(check))
     else:
         out.print(f"{check.documents} documents, {check.passages} passages, {check.spans} spans, {check.units} vectors")
-        for problem in check.problems[:20]:
+        for problem in check.problems[:SHOWN]:
             out.print(f"[red]{escape(problem)}[/red]", highlight=False)
     if check.problems:
         raise KbError(f"{len(check.problems)} problems found; kb ingest --force reads the reports again")
@@ -307,11 +324,7 @@ def remove(
     from kb.build import remove as run
 
     settings = settings_for(index)
-    with Store.open(settings.index / STORE_FILE) as store:
-        found = find_report(doc, store.documents())
-    if len(found) > 1:
-        raise BadInput(f"{doc!r} stands for {len(found)} reports; name one by its id: {', '.join(found)}")
-    document = run(found[0], settings)
+    document = run(doc, settings)
     out.print(f"removed {document.file} ({document.title})")
 
 
@@ -328,8 +341,10 @@ def serve(
     import uvicorn
 
     settings = settings_for(index)
-    os.environ["KB_INDEX"] = str(settings.index)  # the application reads its settings by itself
-    with socket.socket() as probe:
+    os.environ["KB_INDEX"] = str(settings.index.resolve())
+    load_settings.cache_clear()  # the application, which stands above this package, reads its settings by itself
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -184,6 +184,10 @@ def load_model(model: str) -> "SentenceTransformer":
     Raises ModelUnavailable.
     """
     on_disk = Path(model).is_dir()
+    if not on_disk and model.startswith(("/", ".", "~")):
+        raise ModelUnavailable(
+            f"there is no folder {model}; set KB_MODEL to the folder of a sentence-transformers model"
+        )
     try:
         with _quiet():
             loaded = _load(model, local_files_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import ir_measures
 from ir_measures import RR, R, nDCG
 
-from kb.errors import BadInput, NothingMatches
+from kb.errors import BadInput, NothingMatches, UnknownName
 from kb.records import Filters, Hit
 from kb.search import Library, parse_filters
 from kb.words import fold
@@ -83,7 +83,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {error}") from error
-    yield from ((number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip())
+    yield from ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
 
 
 def evaluate(library: Library, questions: Sequence[Question]) -> tuple[list[Figures], Abstentions]:
@@ -94,7 +94,7 @@ def evaluate(library: Library, questions: Sequence[Question]) -> tuple[list[Figu
     for question, row in zip(questions, rows, strict=True):
         try:
             result = library.search_row(question.query, row, DEPTH, question.filters)
-        except NothingMatches:
+        except (NothingMatches, UnknownName):  # a corpus without the report or bank that is asked for
             run.append((question, ()))
             abstained.append(question)
             continue

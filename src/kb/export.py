@@ -128,6 +128,7 @@ def flat_row(stored: StoredPassage) -> dict[str, Any]:
     passage, document = stored.passage, stored.document
     return {
         "passage_id": passage.id,
+        "doc": document.id,
         "file": document.file,
         "title": document.title,
         "publisher": document.publisher,
@@ -140,17 +141,21 @@ def flat_row(stored: StoredPassage) -> dict[str, Any]:
         "topics": LIST_MARK.join(passage.topics),
         "role": passage.role,
         "text": passage.text,
+        "spans": LIST_MARK.join(f"{span.page}:{span.start}-{span.end}" for span in passage.spans),
     }
+
+
+COLUMNS = (
+    "passage_id", "doc", "file", "title", "publisher", "year", "pages", "heading", "kind", "banks", "dimension",
+    "topics", "role", "text", "spans",
+)  # fmt: skip
 
 
 def write_csv(passages: Iterable[StoredPassage], out: TextIO) -> None:
     """A header and one row a passage."""
-    writer: csv.DictWriter[str] | None = None
-    for row in map(flat_row, passages):
-        if writer is None:
-            writer = csv.DictWriter(out, list(row))
-            writer.writeheader()
-        writer.writerow(row)
+    writer = csv.DictWriter(out, COLUMNS)
+    writer.writeheader()
+    writer.writerows(map(flat_row, passages))
 
 
 def write_parquet(passages: Iterable[StoredPassage], path: Path) -> None:

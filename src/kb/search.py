@@ -178,23 +178,33 @@ def check_model(store: Store, encoder: Encoder, index: Path) -> None:
 
 def check_question(query: str, top: int = 1) -> None:
     """Raise BadQuery for an empty or over-long question, or a `top` out of range."""
-    if not query.strip():
-        raise BadQuery("the question is empty; ask in words, for example: 银行怎么解决金融科技人才短缺")
+    if not any(char.isalnum() for char in query):
+        raise BadQuery("the question is empty of words; ask in words, for example: 银行怎么解决金融科技人才短缺")
     if len(query) > MAX_QUERY:
         raise BadQuery(f"the question has {len(query)} characters, at most {MAX_QUERY} are taken; shorten it")
+    check_top(top)
+
+
+def check_top(top: int) -> None:
+    """Raise BadQuery for a `top` out of range."""
     if not 1 <= top <= MAX_TOP:
         raise BadQuery(f"top is {top}, it goes from 1 to {MAX_TOP}")
 
 
-def find_report(name: str, documents: Sequence[Document]) -> list[str]:
-    """Ids of the reports with this id, file name, file stem or (part of the) title. Raises UnknownName."""
+def find_report(name: str, documents: Sequence[Document], whole: bool = False) -> list[str]:
+    """Ids of the reports with this id, file name, file stem or title, or unless `whole` part of it.
+
+    Raises UnknownName.
+    """
     wanted = fold(name.strip())
+    part = [d for d in documents if wanted and wanted in fold(d.title)]
     exact = [d.id for d in documents if wanted in (fold(d.id), fold(d.file), fold(Path(d.file).stem), fold(d.title))]
-    found = exact or [d.id for d in documents if wanted and wanted in fold(d.title)]
+    found = exact or [d.id for d in part if not whole]
     if found:
         return found
     names = [word for d in documents for word in (d.file, d.title)]
-    near = get_close_matches(name, names, n=3, cutoff=0.2) or [d.file for d in documents[:3]]
+    near = [d.file for d in part[:3]] or get_close_matches(name, names, n=3, cutoff=0.2)
+    near = near or [d.file for d in documents[:3]]
     raise UnknownName(f"unknown report {name!r}; nearest: {', '.join(near) or 'the index is empty'}")
 
 

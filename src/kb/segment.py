@@ -14,6 +14,9 @@ MOST = 400
 TINY = 120
 """A passage shorter than this joins its neighbour under the same parent heading."""
 
+LEAST_POINT = 8
+"""A heading without text that is shorter is a label of a drawing or a part's number, and no point of its own."""
+
 ROW_ALONE = 50
 """A table row from this length on is a passage of its own; shorter rows go together."""
 
@@ -129,6 +132,8 @@ def untold(
     for at, heading in enumerate(before):
         if heading not in after and heading not in told:
             told |= set(before[: at + 1])
+            if len(heading.text) < LEAST_POINT:
+                continue
             page = heading.pieces[0].page
             atom = Atom(Kind.LIST, tuple(joined(heading.pieces)))
             yield Draft(before[:at], heading.group, page if page in slides else 0, (atom,))

@@ -1,5 +1,6 @@
 """One `Settings`, read once from `KB_*` in the environment and from kb.toml in the working folder."""
 
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def load_settings() -> Settings:
     """The settings of this process. Raises BadInput for a value that cannot be used."""
     try:
         return Settings()  # type: ignore[call-arg]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"kb.toml in the working folder cannot be read: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

@@ -26,7 +26,9 @@ def show_hit(hit: Hit) -> None:
     out.print(f"[bold]{hit.rank}.[/bold] {escape(tags)}  [dim]{passage.id}[/dim]")
     out.print(f"   “{escape(hit.quote)}”", highlight=False, soft_wrap=True)
     place = f"{document.title}，第 {join_numbers(passage.pages)} 页（{document.file}）"
-    out.print(f"   [dim]{escape(place)}  {escape(' › '.join(passage.heading[-2:]))}[/dim]\n", highlight=False)
+    out.print(
+        f"   [dim]{escape(place)}  {escape(' › '.join(passage.heading[-2:]))}[/dim]\n", highlight=False, soft_wrap=True
+    )
 
 
 def join_numbers(numbers: tuple[int, ...]) -> str:
@@ -45,7 +47,9 @@ def show_answer(answer: Answer) -> None:
         for point in evidence.points:
             out.print(f"  “{escape(point.citation.quote)}”", highlight=False, soft_wrap=True)
             out.print(
-                f"    [dim]{escape(citation_line(point.citation))}  {point.citation.passage_id}[/dim]", highlight=False
+                f"    [dim]{escape(citation_line(point.citation))}  {point.citation.passage_id}[/dim]",
+                highlight=False,
+                soft_wrap=True,
             )
         out.print()
     coverage = answer.coverage
@@ -57,6 +61,7 @@ def show_answer(answer: Answer) -> None:
         + (f"；{answer.dropped} 条引文未能核实，已略去" if answer.dropped else "")
         + "[/dim]",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -75,4 +80,8 @@ def show_figures(figures: list[Figures], abstentions: Abstentions) -> None:
         table.add_row(row.type, str(row.questions), *values)
     out.print(table)
     rightly = f"{abstentions.rightly} of {abstentions.unanswerable} unanswerable questions"
-    out.print(f"abstained on {rightly}, wrongly on {abstentions.wrongly} of {abstentions.answerable}", highlight=False)
+    out.print(
+        f"abstained on {rightly}, wrongly on {abstentions.wrongly} of {abstentions.answerable}",
+        highlight=False,
+        soft_wrap=True,
+    )

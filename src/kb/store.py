@@ -253,8 +253,13 @@ class Store:
         self._db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'")
 
     def move_document(self, document_id: str, path: str, file: str) -> None:
-        """Note that the same file now lies elsewhere."""
+        """Note that the same file now lies elsewhere; a live document read from there before is superseded by it."""
         with transaction(self._db):
+            self._db.execute(
+                "UPDATE documents SET status = 'superseded', superseded_by = ?"
+                " WHERE path = ? AND id != ? AND status = 'live'",
+                (document_id, path, document_id),
+            )
             self._db.execute("UPDATE documents SET path = ?, file = ? WHERE id = ?", (path, file, document_id))
             self._move_on()
 
@@ -267,14 +272,20 @@ class Store:
 
     def note_failure(self, failure: Failure) -> None:
         """Keep why a file could not be read; what is stored of an earlier version of it stays."""
+        if failure in self.failures():
+            return
         with transaction(self._db):
             row = (failure.path, failure.sha256, failure.reason, now())
             self._db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", row)
+            self._move_on()
 
     def forget_failure(self, path: str) -> None:
-        """Drop what was noted of a file that reads well now."""
+        """Drop what was noted of a file that reads well now, or is gone."""
+        if all(failure.path != path for failure in self.failures()):
+            return
         with transaction(self._db):
             self._db.execute("DELETE FROM failures WHERE path = ?", (path,))
+            self._move_on()
 
     # reading
 
@@ -290,6 +301,10 @@ class Store:
         if row is None:
             raise NotFound(f"no document {document_id!r}; kb status lists them")
         return row_to_document(row)
+
+    def has_document(self, document_id: str) -> bool:
+        """Whether there is a document with this id, live or superseded."""
+        return self._db.execute("SELECT 1 FROM documents WHERE id = ?", (document_id,)).fetchone() is not None
 
     def failures(self) -> list[Failure]:
         """The files that could not be read."""

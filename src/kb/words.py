@@ -11,6 +11,7 @@ import jieba
 import opencc
 
 from kb.banks import default_bank_book
+from kb.errors import BadInput
 from kb.settings import load_settings
 
 jieba.setLogLevel(logging.WARNING)
@@ -58,7 +59,10 @@ def tokenizer() -> jieba.Tokenizer:
     """jieba with the banking dictionary and the names of banks; its cache lies in the user's cache folder."""
     cutter = jieba.Tokenizer()
     folder = load_settings().cache
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"KB_CACHE: cannot make the folder {folder}: {error.strerror}; set it to another one") from error
     cutter.tmp_dir = str(folder)
     cutter.cache_file = "jieba.cache"
     for term in (*listed_words("terms.txt"), *default_bank_book().words()):
