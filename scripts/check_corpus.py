@@ -73,8 +73,8 @@ def gold_problems(questions: list[Question], pages: Pages) -> Iterator[str]:
 
 
 def runs(text: str) -> set[str]:
-    """All sequences of RUN Chinese characters in a squeezed text."""
-    stretches = re.findall(rf"[\u4e00-\u9fff]{{{RUN},}}", text)
+    """All sequences of RUN Chinese characters in a squeezed text, titles of documents (《…》) aside."""
+    stretches = re.findall(rf"[\u4e00-\u9fff]{{{RUN},}}", re.sub("《[^》]*》", "，", text))
     return {stretch[i : i + RUN] for stretch in stretches for i in range(len(stretch) - RUN + 1)}
 
 
