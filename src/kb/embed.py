@@ -186,7 +186,8 @@ def load_model(model: str) -> "SentenceTransformer":
     on_disk = Path(model).is_dir()
     if not on_disk and model.startswith(("/", ".", "~")):
         raise ModelUnavailable(
-            f"there is no folder {model}; set KB_MODEL to the folder of a sentence-transformers model"
+            f"there is no folder {model!r}; set KB_MODEL to the folder of a sentence-transformers model, "
+            "or unset it for the packaged model"
         )
     try:
         with _quiet():
