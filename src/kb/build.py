@@ -190,7 +190,7 @@ def ingest(
 
 def ingest_file(path: Path, store: Store, pipeline: Pipeline, progress: Progress, force: bool) -> Outcome:
     """Bring one file in: read, cut, tag, embed, store."""
-    place = str(path.resolve())
+    place, sha256 = str(path.resolve()), ""
     try:
         sha256 = hash_file(path)
         same = next((d for d in store.documents() if d.sha256 == sha256), None)
@@ -198,7 +198,7 @@ def ingest_file(path: Path, store: Store, pipeline: Pipeline, progress: Progress
             return keep(path, place, same, store)
         read = read_or_name(path, sha256, pipeline, progress)
     except UnreadableFile as error:
-        store.note_failure(Failure(place, file_hash_or_empty(path), str(error)))
+        store.note_failure(Failure(place, sha256, str(error)))
         return Outcome(path, "failed", reason=str(error))
     passages, units, rows = pipeline.tag_and_embed(read, progress)
     replaced = any(document.path == place for document in store.documents())
@@ -304,14 +304,6 @@ def hash_file(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UnreadableFile(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def file_hash_or_empty(path: Path) -> str:
-    """The hash for the record, or nothing where the file itself cannot be read."""
-    try:
-        return hash_file(path)
-    except UnreadableFile:
-        return ""
 
 
 def read_and_lay_out(path: Path, numbers: range) -> list[PageLayout]:

@@ -11,8 +11,6 @@ from typing import Any
 
 from kb.errors import BadInput, UnknownName
 
-ROLES = ("背景", "措施", "效果", "观点", "调研", "政策", "建议", "其他")
-
 
 @dataclass(frozen=True, slots=True)
 class Dimension:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from kb.layout.order import Item, reading_order
-from kb.layout.shapes import area, contains, height, holds, middle, overlap, union, width
+from kb.layout.shapes import area, contains, height, holds, middle, overlap, width
 from kb.layout.strips import Cell, Strip, glyphs_to_strips
 from kb.records import Box, Glyph, Grid, RawPage
 
@@ -183,9 +183,3 @@ def apart_from_margins(items: Sequence[Item], frame: Box) -> list[list[Item]]:
     foot = [item for item in items if middle(item.box)[1] > bottom]
     taken = {item.key for item in (*head, *foot)}
     return [head, [item for item in items if item.key not in taken], foot]
-
-
-def flow_edges(flow: Flow) -> tuple[float, float]:
-    """The left and right edge of the text of a flow, in points."""
-    box = union(part.box for part in flow.parts)
-    return box[0], box[2]
