@@ -24,13 +24,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """One character as a reader found it: text, box, size in points, font, whether it stands upright."""
+    """One character as a reader found it: text, box, size in points, font.
+
+    `turn` is how far it is turned, clockwise: 0, 90, 180 or 270 degrees, None for any slant between; `light` is the
+    lightness of its paint, from 0 for black to 1 for white.
+    """
 
     text: str
     box: Box
     size: float
     font: str
-    upright: bool = True
+    turn: int | None = 0
+    light: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,15 @@ class Grid:
 
     box: Box
     rows: tuple[tuple[Box | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """An entry of a PDF's outline: its level from 1, its title, and the page that it leads to (0: none)."""
+
+    level: int
+    title: str
+    page: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +141,8 @@ class Block:
     """A heading, paragraph, table row … in reading order.
 
     `level` counts heading levels from 1. `group` is the same for the blocks of one box, slide or column set that
-    belong together. For a table, `cells` holds one row: pairs of header pieces and cell pieces, and `pieces` is empty.
+    belong together. For a table, `cells` holds one row: for each column its header's pieces and the cell's pieces
+    (none where it is empty), `table` numbers the table in the document from 1, and `pieces` is empty.
     """
 
     kind: Kind
@@ -135,6 +150,7 @@ class Block:
     level: int = 0
     group: int = 0
     cells: tuple[tuple[tuple[Piece, ...], tuple[Piece, ...]], ...] = ()
+    table: int = 0
 
     @property
     def text(self) -> str:
@@ -163,8 +179,23 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportTable:
+    """A whole table of a report. `header` is empty where no row names the columns; a merged cell is in each row."""
+
+    number: int
+    pages: tuple[int, ...]
+    heading: tuple[str, ...]
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """A report. `id` is made of its content's hash; `status` is live or superseded."""
+    """A report. `id` is made of its content's hash; `status` is live or superseded.
+
+    `unit` is what its "pages" are: `page`, or `section` in a text file, where a page's label is the section's title.
+    """
 
     id: str
     sha256: str
@@ -177,6 +208,7 @@ class Document:
     page_count: int
     reader: str
     status: str = "live"
+    unit: str = "page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +269,7 @@ class Citation:
     file: str
     pages: tuple[int, ...]
     labels: tuple[str, ...]
+    unit: str = "page"
 
 
 @dataclass(frozen=True, slots=True)

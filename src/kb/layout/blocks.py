@@ -306,10 +306,12 @@ def drafts_to_blocks(drafts: Sequence[Draft]) -> Iterator[Block]:
             0 if draft.kind is Kind.HEADING else len(draft.text) + MIN_BOX * bool(draft.table)
         )
     boxes = {key for key, length in filled.items() if length >= MIN_BOX and key[1]}
+    tables = 0
     for draft in drafts:
         group = draft.page * 1000 + draft.panel if (draft.page, draft.panel) in boxes else 0
         if draft.table:
-            yield from table_to_blocks(draft.table, group)
+            tables += 1
+            yield from table_to_blocks(draft.table, group, tables)
         elif draft.kind is Kind.HEADING:
             key = round(draft.size * 2) / 2, numbering(draft.text)
             yield Block(Kind.HEADING, draft.pieces, levels[key], group)
@@ -317,16 +319,17 @@ def drafts_to_blocks(drafts: Sequence[Draft]) -> Iterator[Block]:
             yield Block(draft.kind, draft.pieces, 0, group)
 
 
-def table_to_blocks(table: DraftTable, group: int) -> Iterator[Block]:
-    """One block a row, each with the header's words."""
+def table_to_blocks(table: DraftTable, group: int, number: int) -> Iterator[Block]:
+    """One block a row, each with the header's words for every column."""
     header = table.header
     for row in carry_down(table.rows[1:] if header else table.rows):
         names = header or (None,) * len(row)
         cells = tuple(
-            (name.pieces if name else (), cell.pieces) for name, cell in zip(names, row, strict=False) if cell
+            (name.pieces if name else (), cell.pieces if cell else ())
+            for name, cell in zip(names, row, strict=False)
         )
         if any(pieces for _, pieces in cells):
-            yield Block(Kind.TABLE, (), 0, group, cells)
+            yield Block(Kind.TABLE, (), 0, group, cells, number)
 
 
 assert len(NUMBERINGS) > 7  # is_heading names some of them by their place

@@ -65,7 +65,7 @@ def lay_out(page: RawPage) -> PageLayout:
     loose: list[Glyph] = []
     for glyph in page.glyphs:
         x, y = middle(glyph.box)
-        if not glyph.upright or any(holds(chart, x, y) for chart in charts):
+        if glyph.turn != 0 or any(holds(chart, x, y) for chart in charts):
             loose.append(glyph)
         elif not any(holds(table.box, x, y) for table in tables):
             innermost(root, x, y).glyphs.append(glyph)
@@ -96,7 +96,7 @@ def grid_row_to_cells(row: Sequence[Box | None], glyphs: Sequence[Glyph]) -> tup
     """A row of cell boxes with the text that stands in each."""
     cells: list[Cell | None] = []
     for box in row:
-        inside = [glyph for glyph in glyphs if glyph.upright and holds(box, *middle(glyph.box))] if box else []
+        inside = [glyph for glyph in glyphs if glyph.turn == 0 and holds(box, *middle(glyph.box))] if box else []
         cells.append(Cell(box, tuple(glyphs_to_strips(inside))) if box else None)
     return tuple(cells)
 

@@ -117,7 +117,7 @@ def run_to_strip(run: Sequence[Glyph]) -> Strip:
     size = most((round(glyph.size, 1), len(glyph.text)) for glyph in inked)
     font = most((glyph.font, len(glyph.text)) for glyph in inked)
     mixed = any(glyph.font != font and "\u4e00" <= glyph.text <= "\u9fff" for glyph in inked)
-    return Strip(text.strip(), union(glyph.box for glyph in inked), size, font, not inked[0].upright, mixed)
+    return Strip(text.strip(), union(glyph.box for glyph in inked), size, font, inked[0].turn != 0, mixed)
 
 
 def is_word_gap(before: Glyph, after: Glyph) -> bool:

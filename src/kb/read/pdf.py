@@ -14,7 +14,7 @@ from pdfplumber.page import Page as PlumberPage
 from pdfplumber.utils.exceptions import PdfminerException
 
 from kb.errors import UnreadableFile, WrongPassword
-from kb.records import Box, Glyph, Grid, RawPage, Shape
+from kb.records import Bookmark, Box, Glyph, Grid, RawPage, Shape
 
 READER = f"pdfplumber {pdfplumber.__version__}"
 
@@ -30,11 +30,16 @@ MOST_UNNAMED = 0.3
 
 @dataclass(frozen=True, slots=True)
 class PdfFacts:
-    """What a PDF says of itself: number of pages, title and author from the document information."""
+    """What a PDF says of itself: number of pages, title and author from the document information, its outline.
+
+    `password` is the one that opened it, empty where none was needed.
+    """
 
     page_count: int
     title: str
     author: str
+    outline: tuple[Bookmark, ...] = ()
+    password: str = ""
 
 
 def read_facts(path: Path, max_pages: int) -> PdfFacts:
@@ -121,10 +126,30 @@ def read_page(page: PlumberPage) -> RawPage:
 
 
 def char_to_glyph(char: dict[str, Any]) -> Glyph:
-    """pdfplumber's character. Upright is judged by the text matrix: pdfminer calls a slanted watermark upright."""
-    a, b, c, d, *_ = char["matrix"]
-    upright = abs(b) + abs(c) < 0.1 * (abs(a) + abs(d)) and d > 0
-    return Glyph(char["text"], box_of(char), float(char["size"]), font_family(char["fontname"]), upright)
+    """pdfplumber's character. Its turn is that of the text matrix: pdfminer calls a slanted watermark upright."""
+    turn = turn_of(char["matrix"])
+    light = lightness(char.get("non_stroking_color"))
+    return Glyph(char["text"], box_of(char), float(char["size"]), font_family(char["fontname"]), turn, light)
+
+
+def turn_of(matrix: Sequence[float]) -> int | None:
+    """How far a text matrix turns its characters, clockwise on the page as shown; None for a slant or a mirror."""
+    a, b, c, d = matrix[:4]
+    if abs(b) + abs(c) < 0.1 * (abs(a) + abs(d)):
+        return 0 if d > 0 else 180 if a < 0 else None
+    if abs(a) + abs(d) < 0.1 * (abs(b) + abs(c)):
+        return 90 if b < 0 < c else 270 if c < 0 < b else None
+    return None
+
+
+def lightness(color: object) -> float:
+    """The lightness of a fill colour from 0 to 1: gray, RGB or CMYK by its number of parts; 0 for what is no colour."""
+    parts = [float(part) for part in color if isinstance(part, int | float)] if isinstance(color, list | tuple) else []
+    if isinstance(color, int | float):
+        parts = [float(color)]
+    if len(parts) == 4:
+        return max(0.0, 1 - sum(parts[:3]) / 3 - parts[3])
+    return sum(parts) / len(parts) if len(parts) in (1, 3) else 0.0
 
 
 @cache
