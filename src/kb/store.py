@@ -1,6 +1,5 @@
 """SQLite, the one source of truth: documents, pages, passages, tags, vectors. Each change moves the generation on."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,48 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kb.errors import IndexBusy, IndexDamaged, IndexMissing, NotFound
-from kb.records import Document, Filters, Kind, Line, Page, Passage, Span, Unit
+from kb.records import Document, Filters, Page, Passage, ReportTable, Unit
+from kb.rows import (
+    DOCUMENT_COLUMNS,
+    PAGE_COLUMNS,
+    PASSAGE_COLUMNS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    TABLE_COLUMNS,
+    Row,
+    document_to_row,
+    page_to_row,
+    passage_to_row,
+    row_to_document,
+    row_to_page,
+    row_to_passage,
+    row_to_table,
+    table_to_row,
+)
 
-SCHEMA_VERSION = 1
 BUSY_SECONDS = 30.0
-
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE documents (
-    id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, title TEXT NOT NULL,
-    publisher TEXT NOT NULL, year INTEGER, kind TEXT NOT NULL, page_count INTEGER NOT NULL, reader TEXT NOT NULL,
-    status TEXT NOT NULL, superseded_by TEXT, added TEXT NOT NULL
-);
-CREATE INDEX documents_path ON documents (path, status);
-CREATE TABLE pages (
-    document TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE, number INTEGER NOT NULL,
-    width REAL NOT NULL, height REAL NOT NULL, label TEXT, reader TEXT NOT NULL, problem TEXT,
-    text TEXT NOT NULL, lines TEXT NOT NULL, PRIMARY KEY (document, number)
-) WITHOUT ROWID;
-CREATE TABLE passages (
-    row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
-    document TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
-    place INTEGER NOT NULL, kind TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, spans TEXT NOT NULL,
-    dimension TEXT NOT NULL, role TEXT NOT NULL
-);
-CREATE INDEX passages_document ON passages (document, place);
-CREATE TABLE passage_banks (
-    passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE, place INTEGER NOT NULL, bank TEXT NOT NULL,
-    PRIMARY KEY (passage, place)
-) WITHOUT ROWID;
-CREATE INDEX passage_banks_bank ON passage_banks (bank);
-CREATE TABLE passage_topics (
-    passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE, place INTEGER NOT NULL, topic TEXT NOT NULL,
-    PRIMARY KEY (passage, place)
-) WITHOUT ROWID;
-CREATE INDEX passage_topics_topic ON passage_topics (topic);
-CREATE TABLE units (
-    row INTEGER PRIMARY KEY, passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE,
-    start INTEGER NOT NULL, end INTEGER NOT NULL, whole INTEGER NOT NULL, vector BLOB NOT NULL
-);
-CREATE INDEX units_passage ON units (passage);
-CREATE TABLE failures (path TEXT PRIMARY KEY, sha256 TEXT NOT NULL, reason TEXT NOT NULL, noted TEXT NOT NULL);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +161,7 @@ class Store:
         passages: Sequence[Passage],
         units: Sequence[Unit],
         vectors: NDArray[np.float32],
+        tables: Sequence[ReportTable] = (),
     ) -> None:
         """Add a document with all that belongs to it, in one transaction.
 
@@ -197,30 +175,13 @@ class Store:
                 (document.id, document.path),
             )
             self._db.execute("DELETE FROM failures WHERE path = ?", (document.path,))
-            self._insert_document(document)
-            self._insert_pages(document.id, pages)
+            self._insert("documents", (*document_to_row(document), None, now()))
+            self._insert("pages", *((document.id, *page_to_row(page)) for page in pages))
+            self._insert("tables", *((document.id, *table_to_row(table)) for table in tables))
             self._insert_passages(document.id, passages, units, vectors)
             self._move_on()
 
-    def _insert_document(self, document: Document) -> None:
-        self._db.execute(
-            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
-            (
-                document.id, document.sha256, document.path, document.file, document.title, document.publisher,
-                document.year, document.kind, document.page_count, document.reader, document.status, now(),
-            ),
-        )  # fmt: skip
-
-    def _insert_pages(self, document: str, pages: Sequence[Page]) -> None:
-        rows = [
-            (
-                document, page.number, page.width, page.height, page.label, page.reader, page.problem, page.text,
-                json.dumps([[line.start, line.end, *line.box, line.size] for line in page.lines]),
-            )
-            for page in pages
-        ]  # fmt: skip
-        self._db.executemany("INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-
+XXX
     def _insert_passages(
         self, document: str, passages: Sequence[Passage], units: Sequence[Unit], vectors: NDArray[np.float32]
     ) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from kb.layout.drawn import drawing_labels
 from kb.layout.order import Item, reading_order
 from kb.layout.shapes import area, contains, height, holds, middle, overlap, width
 from kb.layout.strips import Cell, Strip, glyphs_to_strips
@@ -61,6 +62,7 @@ class Region:
 def lay_out(page: RawPage) -> PageLayout:
     """Put one page in reading order."""
     tables, charts = grids_to_tables(page)
+    charts += drawing_labels(page, [table.box for table in tables])
     root = nest_boxes(page, [table.box for table in tables] + charts)
     loose: list[Glyph] = []
     for glyph in page.glyphs:
