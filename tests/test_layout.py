@@ -122,9 +122,6 @@ def test_a_page_turned_by_its_rotation_is_read_as_shown(pdf: Path):
     assert texts(pdfs.read(pdf)) == [pdfs.TITLE, text]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="lay_out takes all turned glyphs for a watermark, even if the whole page is turned"
-)
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_a_page_shown_lying_on_its_side_is_read(pdf: Path, turn: int):
     text = pdfs.sideways(pdf, turn)
@@ -287,9 +284,6 @@ def test_the_text_around_a_table_and_its_caption_are_none_of_its_rows(pdf: Path)
     assert texts(read, Kind.CAPTION) == ["表1五家银行的做法"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a last row without a rule under it is outside the grid and is read line by line"
-)
 def test_a_row_without_a_rule_under_it_belongs_to_its_table(pdf: Path):
     written = pdfs.open_row(pdf)
     assert table_rows(pdfs.read(pdf)) == [list(zip(pdfs.TABLE_HEADER, row, strict=True)) for row in written]

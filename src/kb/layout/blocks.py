@@ -23,6 +23,7 @@ from kb.layout.styles import (
     numbering,
 )
 from kb.layout.tables import DraftTable, TableCell, carry_down, column_edges, continues, join_tables
+from kb.layout.turned import shown_box
 from kb.records import Block, Kind, Line, Page, Piece
 
 MAX_HEADING = 60
@@ -89,13 +90,19 @@ def layouts_to_blocks(layouts: Sequence[PageLayout]) -> tuple[list[Page], list[B
         if layout.number == 1 and len(layouts) > 3 and writer.length < COVER_CHARACTERS:
             found = [replace(draft, kind=Kind.NOISE) for draft in found]
         drafts += found
-        size = layout.width, layout.height
-        label = noise.labels.get(layout.number)
-        pages.append(
-            Page(layout.number, *size, writer.text(), tuple(writer.lines), layout.reader, label, layout.problem)
-        )
+        pages.append(finish_page(layout, writer, noise.labels.get(layout.number)))
     drafts = join_drafts([draft for draft in drafts if draft.kind is not Kind.NOISE])
     return pages, list(drafts_to_blocks(drafts))
+
+
+def finish_page(layout: PageLayout, writer: PageWriter, label: str | None) -> Page:
+    """The page as it is shown, with what was written of it."""
+    across = layout.turn in (90, 270)
+    width, height = (layout.height, layout.width) if across else (layout.width, layout.height)
+    lines = tuple(
+        replace(line, box=shown_box(line.box, layout.width, layout.height, layout.turn)) for line in writer.lines
+    )
+    return Page(layout.number, width, height, writer.text(), lines, layout.reader, label, layout.problem)
 
 
 def page_to_drafts(layout: PageLayout, writer: PageWriter, style: Typography, noise: Noise) -> Iterator[Draft]:

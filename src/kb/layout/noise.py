@@ -30,6 +30,8 @@ def find_noise(layouts: Sequence[PageLayout], body_size: float) -> Noise:
     """Everything on these pages that recurs from page to page and is no part of the text."""
     numbers, labels = page_numbers(layouts)
     found = numbers | running_lines(layouts, body_size) | fixed_marks(layouts)
+    if all((layout.number, strip) in found for layout in layouts for strip in page_strips(layout)):
+        found = set()  # a file of nothing but repeated words says just that
     return Noise(frozenset(found), labels)
 
 

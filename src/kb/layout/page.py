@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from kb.layout.drawn import drawing_labels
+from kb.layout.grids import whole_grids
 from kb.layout.order import Item, reading_order
 from kb.layout.shapes import area, contains, height, holds, middle, overlap, width
 from kb.layout.strips import Cell, Strip, glyphs_to_strips
+from kb.layout.turned import reading_turn, upright_page
 from kb.records import Box, Glyph, Grid, RawPage
 
 MIN_BOX_WIDTH = 50.0
@@ -38,7 +40,10 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class PageLayout:
-    """A page in reading order. `loose` are strips that belong to no text: watermarks, turned text, chart labels."""
+    """A page in reading order. `loose` are strips that belong to no text: watermarks, turned text, chart labels.
+
+    Where the text of the whole page is turned, sizes and places are those of the page turned back by `turn` degrees.
+    """
 
     number: int
     width: float
@@ -47,6 +52,7 @@ class PageLayout:
     loose: tuple[Strip, ...]
     reader: str
     problem: str | None
+    turn: int = 0
 
 
 @dataclass(slots=True)
@@ -61,6 +67,8 @@ class Region:
 
 def lay_out(page: RawPage) -> PageLayout:
     """Put one page in reading order."""
+    turn = reading_turn(page)
+    page = upright_page(page, turn)
     tables, charts = grids_to_tables(page)
     charts += drawing_labels(page, [table.box for table in tables])
     root = nest_boxes(page, [table.box for table in tables] + charts)
@@ -74,16 +82,15 @@ def lay_out(page: RawPage) -> PageLayout:
     for table in tables:
         innermost(root, *middle(table.box)).tables.append(table)
     flows = tuple(region_to_flows(root, 0))
-    return PageLayout(
-        page.number, page.width, page.height, flows, tuple(glyphs_to_strips(loose)), page.reader, page.problem
-    )
+    apart = tuple(glyphs_to_strips(loose))
+    return PageLayout(page.number, page.width, page.height, flows, apart, page.reader, page.problem, turn)
 
 
 def grids_to_tables(page: RawPage) -> tuple[list[Table], list[Box]]:
     """The ruled grids that are tables, and the boxes of those that are drawn charts."""
     tables: list[Table] = []
     charts: list[Box] = []
-    for grid in page.grids:
+    for grid in whole_grids(page):
         table = Table(grid.box, tuple(grid_row_to_cells(row, page.glyphs) for row in grid.rows))
         rows = tuple(row for row in table.rows if any(cell and cell.strips for cell in row))
         table = Table(grid.box, rows)
@@ -104,12 +111,16 @@ def grid_row_to_cells(row: Sequence[Box | None], glyphs: Sequence[Glyph]) -> tup
 
 
 def is_table(table: Table, grid_rows: int) -> bool:
-    """Tell a table from a chart's grid lines and from boxes that touch: nearly every row has text in two cells."""
+    """Tell a table from a chart's grid lines and from boxes that touch: nearly every row has text in two cells.
+
+    Under a row of column names half of the rows will do: others name a group of rows, or are the rest of one.
+    """
     if len(table.rows) < 2 or len(table.rows) < 0.6 * grid_rows:
         return False
     filled = [sum(bool(cell and cell.strips) for cell in row) for row in table.rows]
     cells = sum(cell is not None for row in table.rows for cell in row)
-    return sum(count >= 2 for count in filled) >= 0.7 * len(filled) and sum(filled) >= 0.5 * cells
+    least = 0.5 if filled[0] == len(table.rows[0]) else 0.7
+    return sum(count >= 2 for count in filled) >= least * len(filled) and sum(filled) >= 0.5 * cells
 
 
 def looks_drawn(grid: Grid) -> bool:
