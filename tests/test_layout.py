@@ -202,7 +202,6 @@ def test_doubled_characters_of_words_stay(pdf: Path):
     assert [strip.text for strip in glyphs_to_strips(glyphs)] == ["人人都看看"]
 
 
-@pytest.mark.xfail(strict=True, reason="footnotes are drafted as list items in the flow of the text")
 def test_footnotes_do_not_part_a_text(pdf: Path):
     paragraphs, notes = pdfs.footnotes(pdf)
     read = pdfs.read(pdf)

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     TABLE = "table"
     QUOTE = "quote"
     CAPTION = "caption"
+    NOTE = "note"
     CONTENTS = "contents"
     NOISE = "noise"
 
@@ -66,7 +67,7 @@ class Bookmark:
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """One page as read, before any order is known. `problem` says why a page has no text."""
+    """One page as read, before any order is known. `rules` are drawn lines; `problem` says why a page has no text."""
 
     number: int
     width: float
@@ -76,6 +77,7 @@ class RawPage:
     grids: tuple[Grid, ...]
     reader: str
     problem: str | None = None
+    rules: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

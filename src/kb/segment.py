@@ -100,10 +100,18 @@ def blocks_to_drafts(blocks: Sequence[Block], slides: set[int]) -> Iterator[Draf
     """Each block with the headings in force; a heading that no text ever follows becomes text under those above it."""
     path: tuple[Heading, ...] = ()
     caption: Heading | None = None
+    notes: list[Draft] = []  # footnotes, which wait for the end of the section that they interrupt
     told: set[Heading] = set()  # headings with text below them
     bare = False  # whether the last heading has had no text yet
     for block in (*blocks, END):
         before = path
+        if block.kind is Kind.NOTE:
+            page = first_page(block)
+            notes.append(Draft(path, NOTES, page, tuple(block_to_atoms(block))))
+            continue
+        if block.kind is Kind.HEADING or block is END:
+            yield from notes
+            notes = []
         if block.kind is Kind.HEADING:
             path, bare = enter(path, block, bare), True
         elif block.kind is Kind.CAPTION:
@@ -120,6 +128,9 @@ def blocks_to_drafts(blocks: Sequence[Block], slides: set[int]) -> Iterator[Draf
         page = first_page(block)
         yield Draft(here, block.group, page if page in slides else 0, tuple(block_to_atoms(block)))
 
+
+NOTES = -1
+"""The group of footnotes, which join no other text."""
 
 END = Block(Kind.NOISE, ())
 """Stands behind the last block, where all headings end."""
@@ -275,7 +286,7 @@ def join_tiny(drafts: Sequence[Draft], names_bank: Callable[[str], bool]) -> lis
 def may_join(before: Draft, draft: Draft, names_bank: Callable[[str], bool]) -> bool:
     """Whether two neighbours are parts of one short thing: one of them tiny, same place, no other bank's heading."""
     shortest, both = min(before.length, draft.length), before.length + draft.length
-    if both > MOST or any(atom.kind is Kind.QUOTE for atom in (*before.atoms, *draft.atoms)):
+    if both > MOST or NOTES in (before.group, draft.group) or any(atom.kind is Kind.QUOTE for atom in (*before.atoms, *draft.atoms)):
         return False
     if draft.slide and (before.slide, before.path) == (draft.slide, draft.path):
         return shortest < LEAST  # boxes without a heading of their own: steps, years, points of one slide
@@ -345,4 +356,5 @@ def passage_kind(draft: Draft) -> Kind:
     lengths: Counter[Kind] = Counter()
     for atom in draft.atoms:
         lengths[atom.kind] += atom.length
-    return lengths.most_common(1)[0][0]
+    kind = lengths.most_common(1)[0][0]
+    return Kind.TEXT if kind is Kind.NOTE else kind

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from kb.layout.noise import Noise, find_noise
+from kb.layout.noise import Noise, find_noise, page_strips
 from kb.layout.page import Flow, PageLayout, Table
 from kb.layout.paragraphs import Paragraph, Row, rows_to_paragraphs, strips_to_rows
 from kb.layout.strips import Strip
 from kb.layout.styles import (
     BULLET,
     CAPTION,
+    NOTE_MARK,
     NUMBERED,
     NUMBERINGS,
     NUMERIC,
@@ -24,12 +25,15 @@ from kb.layout.styles import (
 )
 from kb.layout.tables import DraftTable, TableCell, carry_down, column_edges, continues, join_tables
 from kb.layout.turned import shown_box
-from kb.records import Block, Kind, Line, Page, Piece
+from kb.records import Block, Box, Kind, Line, Page, Piece
 
 MAX_HEADING = 60
 MAX_LABEL = 14
 COVER_CHARACTERS = 200
 """A first page with less text is a cover."""
+
+NOTE_SIZE = 0.93
+"""Footnotes are set in type smaller than this share of the text's size."""
 
 MIN_BOX = 40
 """A box with less text than this is a label of a drawing, and its text goes with what stands around it."""
@@ -108,13 +112,34 @@ def finish_page(layout: PageLayout, writer: PageWriter, label: str | None) -> Pa
 def page_to_drafts(layout: PageLayout, writer: PageWriter, style: Typography, noise: Noise) -> Iterator[Draft]:
     """Write a page's text and draft its blocks."""
     contents = is_contents(layout, noise)
+    notes = [] if contents else find_notes(layout, style, noise)
     for flow in layout.flows:
         for strips, table in runs_of_strips(flow):
-            yield from strips_to_drafts(layout, flow, strips, writer, style, noise, contents)
+            text = [strip for strip in strips if strip not in notes]
+            yield from strips_to_drafts(layout, flow, text, writer, style, noise, contents)
             if table:
                 yield Draft(Kind.TABLE, layout.number, flow.panel, style.size, table=draft_table(table, layout, writer))
+    for paragraph in rows_to_paragraphs(strips_to_rows(notes), style):
+        pieces = tuple(writer.write(layout.number, strip) for strip in paragraph.strips)
+        yield Draft(Kind.NOTE, layout.number, 0, paragraph.size, pieces)
     for strip in layout.loose:
         writer.write(layout.number, strip)
+
+
+def find_notes(layout: PageLayout, style: Typography, noise: Noise) -> list[Strip]:
+    """A page's footnotes: small type under all of the text above it, from the first line with a mark on."""
+    strips = [strip for strip in page_strips(layout, boxed=False) if (layout.number, strip) not in noise]
+    small = [strip for strip in strips if strip.size < NOTE_SIZE * style.size]
+    text = [strip.box for strip in strips if strip.size >= NOTE_SIZE * style.size]
+    text += [part.box for flow in layout.flows for part in flow.parts if isinstance(part, Table)]
+    low = [strip for strip in small if not any(box[3] > strip.box[1] and shares_column(box, strip.box) for box in text)]
+    marked = [strip.box for strip in low if NOTE_MARK.match(strip.text)]
+    return [strip for strip in low if any(box[1] <= strip.box[3] and box[0] <= strip.box[2] for box in marked)]
+
+
+def shares_column(one: Box, other: Box) -> bool:
+    """Whether one of two boxes stands above the other, in part at least."""
+    return one[0] < other[2] and other[0] < one[2]
 
 
 def runs_of_strips(flow: Flow) -> Iterator[tuple[list[Strip], Table | None]]:
@@ -285,7 +310,7 @@ def table_before(joined: Sequence[Draft], draft: Draft) -> int | None:
         if before.table and draft.table:
             follows = before.page == draft.page - 1 and continues(before.table, draft.table)
             return at if follows else None
-        if before.kind is not Kind.CAPTION:
+        if before.kind not in (Kind.CAPTION, Kind.NOTE):
             return None
     return None
 
@@ -298,7 +323,7 @@ def text_before(joined: Sequence[Draft], draft: Draft) -> int | None:
             same = abs(before.size - draft.size) < 0.6 and draft.page - before.page <= 1
             boxed = before.panel != draft.panel and before.page == draft.page
             return at if same and not boxed else None
-        if before.kind is not Kind.CAPTION:
+        if before.kind not in (Kind.CAPTION, Kind.NOTE):
             return None
     return None
 

@@ -15,6 +15,9 @@ NUMBERED = re.compile(
     r"^(?:[（(]?\d{1,2}[)）]|\d{1,2}\s?[.、．](?!\d)|[①-⑳]|[一二三四五六七八九十]{1,3}、|[（(][一二三四五六七八九十]{1,3}[)）]|[-–—]\s)"
 )
 CAPTION = re.compile(r"^(?:(?:图表?|表|Figure|Table|Fig\.)\s*\d|(?:资料|数据)?来源[：:]|注[：:]|说明[：:])")
+NOTE_MARK = re.compile(
+    r"^(?:[（(\[【]\d{1,3}[)）\]】]|\d{1,3}[.、．\s](?!\d)|[①-⑳]|[*＊†‡※]|\d{1,2}(?=[《“\u4e00-\u9fff])(?![年月日世个家亿万元]))"
+)
 SPEAKER = re.compile(r"^[—–-]{1,2}\s*\S")
 NUMERIC = re.compile(r"^[\d\s.,，%％‰\-–—~+＋±/:：xX×年月亿万元个户（）()\[\]<>≤≥]+$")
 BOLD = re.compile(r"bold|black|heavy|semibold|demi|medium|simhei|zenhei", re.IGNORECASE)

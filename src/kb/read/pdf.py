@@ -122,7 +122,9 @@ def read_page(page: PlumberPage) -> RawPage:
         problem = "no text layer (scan or picture)" if page.images or page.curves else "empty page"
     shapes = tuple(shape for shape in (to_shape(drawn) for drawn in [*page.rects, *page.curves]) if shape)
     grids = find_grids(page) if glyphs else ()
-    return RawPage(page.page_number, float(page.width), float(page.height), glyphs, shapes, grids, READER, problem)
+    rules = tuple(box_of(line) for line in page.lines)
+    size = float(page.width), float(page.height)
+    return RawPage(page.page_number, *size, glyphs, shapes, grids, READER, problem, rules)
 
 
 def char_to_glyph(char: dict[str, Any]) -> Glyph:
