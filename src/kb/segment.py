@@ -20,6 +20,9 @@ LEAST_POINT = 8
 ROW_ALONE = 50
 """A table row from this length on is a passage of its own; shorter rows go together."""
 
+ROW_TITLE = 24
+"""A table row shorter than this names the rows below it, or has next to nothing in it."""
+
 MAX_LABEL = 8
 """A label over a part of a case has at most this many characters."""
 
@@ -262,9 +265,16 @@ def pack(section: Draft) -> Iterator[Draft]:
 
 def fits(group: Sequence[Atom], length: int, atom: Atom) -> bool:
     """Whether an atom goes into the passage."""
+    if len(group) == 1 and names_rows(group[0]) and atom.kind is Kind.TABLE:
+        return length + atom.length <= MOST
     if stands_alone(atom) or stands_alone(group[-1]) or (atom.kind is Kind.TABLE) != (group[-1].kind is Kind.TABLE):
         return False
     return length + atom.length <= (MOST if length < LEAST else AIM)
+
+
+def names_rows(atom: Atom) -> bool:
+    """Whether a table row is a title over the rows below it, a few words in one cell; it goes with the first of them."""
+    return atom.kind is Kind.TABLE and atom.length < ROW_TITLE
 
 
 def stands_alone(atom: Atom) -> bool:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from kb.layout.noise import Noise, find_noise, page_strips
 from kb.layout.page import Flow, PageLayout, Table
 from kb.layout.paragraphs import Paragraph, Row, rows_to_paragraphs, strips_to_rows
-from kb.layout.strips import Strip
+from kb.layout.strips import NUMERIC, Strip
 from kb.layout.styles import (
     BULLET,
     CAPTION,
     NOTE_MARK,
     NUMBERED,
     NUMBERINGS,
-    NUMERIC,
     SENTENCE_END,
     Typography,
     document_typography,
@@ -39,6 +38,9 @@ MIN_BOX = 40
 """A box with less text than this is a label of a drawing, and its text goes with what stands around it."""
 
 CONTENTS_ROW = re.compile(r"(?:[.．…·_•\s]{3,}|\s)\d{1,3}$")
+PART_NUMBER = re.compile(r"^(?:0?\d|1\d|[一二三四五六七八九十]{1,3}|[IVX]{1,4})$")
+"""The number of a part or point, when it stands alone in large type beside or over its title."""
+
 PUNCTUATION = re.compile(r"[，。；、：:,;]")
 
 
@@ -224,6 +226,8 @@ def kind_of(paragraph: Paragraph, style: Typography, boxed: bool) -> Kind:
     """What a paragraph is, by its words and its type."""
     if not any(char.isalnum() for char in paragraph.text):
         return Kind.NOISE
+    if PART_NUMBER.match(paragraph.text) and paragraph.size >= 1.12 * style.size:
+        return Kind.NOISE
     if CAPTION.match(paragraph.text):
         return Kind.CAPTION
     if is_speaker(paragraph.text):
@@ -273,13 +277,12 @@ def is_chart_title(paragraph: Paragraph, style: Typography) -> bool:
 
 def draft_table(table: Table, layout: PageLayout, writer: PageWriter) -> DraftTable:
     """Write a table's text cell by cell, and draft it."""
+    written: dict[Strip, Piece] = {}  # a name over several columns stands once on the page
     rows: list[tuple[TableCell | None, ...]] = []
     for row in table.rows:
-        cells = [
-            TableCell(cell.box, tuple(writer.write(layout.number, strip) for strip in cell.strips)) if cell else None
-            for cell in row
-        ]
-        rows.append(tuple(cells))
+        for strip in (strip for cell in row if cell for strip in cell.strips if strip not in written):
+            written[strip] = writer.write(layout.number, strip)
+        rows.append(tuple(TableCell(c.box, tuple(written[strip] for strip in c.strips)) if c else None for c in row))
     return DraftTable(tuple(rows), column_edges(table.rows))
 
 

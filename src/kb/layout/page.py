@@ -8,8 +8,9 @@ from kb.layout.drawn import drawing_labels
 from kb.layout.grids import whole_grids
 from kb.layout.order import Item, reading_order
 from kb.layout.shapes import area, contains, height, holds, middle, overlap, width
-from kb.layout.strips import Cell, Strip, glyphs_to_strips
+from kb.layout.strips import NUMERIC, Cell, Strip, glyphs_to_strips
 from kb.layout.turned import reading_turn, upright_page
+from kb.layout.unruled import banded_tables, figure_tables
 from kb.records import Box, Glyph, Grid, RawPage
 
 MIN_BOX_WIDTH = 50.0
@@ -20,7 +21,7 @@ MARGIN = 0.065
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A ruled table's rows of cells, from the top down; None where a merged cell goes on."""
+    """A table's rows of cells, from the top down; None where a merged cell goes on."""
 
     box: Box
     rows: tuple[tuple[Cell | None, ...], ...]
@@ -69,7 +70,7 @@ def lay_out(page: RawPage) -> PageLayout:
     """Put one page in reading order."""
     turn = reading_turn(page)
     page = upright_page(page, turn)
-    tables, charts = grids_to_tables(page)
+    tables, charts = find_tables(page)
     charts += drawing_labels(page, [table.box for table in tables])
     root = nest_boxes(page, [table.box for table in tables] + charts)
     loose: list[Glyph] = []
@@ -84,6 +85,31 @@ def lay_out(page: RawPage) -> PageLayout:
     flows = tuple(region_to_flows(root, 0))
     apart = tuple(glyphs_to_strips(loose))
     return PageLayout(page.number, page.width, page.height, flows, apart, page.reader, page.problem, turn)
+
+
+def find_tables(page: RawPage) -> tuple[list[Table], list[Box]]:
+    """The tables of a page, ruled or not, and the boxes of ruled grids that are drawn charts.
+
+    Coloured columns of figures look like ruled ones; such a grid is part of the table of figures that it stands in.
+    """
+    ruled, charts = grids_to_tables(page)
+    whole = [table for table in ruled if has_labels(table)]
+    figures = [Table(box, rows) for box, rows in figure_tables(page, [table.box for table in whole])]
+    boxes = [table.box for table in figures]
+    tables = [table for table in ruled if table in whole or not any(overlap(table.box, box) > 0 for box in boxes)]
+    charts = [chart for chart in charts if not any(overlap(chart, box) > 0 for box in boxes)]
+    tables += figures
+    for box, rows in banded_tables(page, [*(table.box for table in tables), *charts]):
+        banded = Table(box, rows)
+        if is_table(banded, len(rows)) and not any(overlap(box, table.box) > 0 for table in tables):
+            tables.append(banded)
+    return tables, charts
+
+
+def has_labels(table: Table) -> bool:
+    """Whether the first cells of most rows are words, not figures."""
+    first = [row[0].text for row in table.rows if row[0] and row[0].strips]
+    return 2 * sum(bool(NUMERIC.match(text)) for text in first) <= len(first)
 
 
 def grids_to_tables(page: RawPage) -> tuple[list[Table], list[Box]]:

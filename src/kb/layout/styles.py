@@ -19,7 +19,6 @@ NOTE_MARK = re.compile(
     r"^(?:[（(\[【]\d{1,3}[)）\]】]|\d{1,3}[.、．\s](?!\d)|[①-⑳]|[*＊†‡※]|\d{1,2}(?=[《“\u4e00-\u9fff])(?![年月日世个家亿万元]))"
 )
 SPEAKER = re.compile(r"^[—–-]{1,2}\s*\S")
-NUMERIC = re.compile(r"^[\d\s.,，%％‰\-–—~+＋±/:：xX×年月亿万元个户（）()\[\]<>≤≥]+$")
 BOLD = re.compile(r"bold|black|heavy|semibold|demi|medium|simhei|zenhei", re.IGNORECASE)
 
 NUMBERINGS = (

@@ -1,0 +1,228 @@
+"""Tables without ruled cells: rows of coloured bands, and columns of figures that stand under each other."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from kb.layout.shapes import area, height, holds, middle, overlap, union, width
+from kb.layout.strips import NUMERIC, Cell, Strip, glyphs_to_strips
+from kb.records import Box, RawPage
+
+LEAST_BANDS = 2
+LEAST_ROWS = 3
+LEAST_DIGITS = 12
+"""A page with fewer digits has no table of figures."""
+
+MOST_NAME = 20
+"""The name of a column has at most this many characters."""
+
+MOST_BREAK = 2
+"""So many lines without figures may stand between two that have some."""
+
+Rows = tuple[tuple[Cell | None, ...], ...]
+Line = list[Strip]
+"""The strips of a line, from left to right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The x at which the columns of a table part, in points, from the left."""
+
+    cuts: tuple[float, ...]
+
+    def of(self, box: Box) -> int | None:
+        """The column that a box stands in; None where it reaches over a cut."""
+        crossed = any(box[0] + 1 < cut < box[2] - 1 for cut in self.cuts)
+        return None if crossed else sum(cut <= middle(box)[0] for cut in self.cuts)
+
+    def row(self, strips: Sequence[Strip]) -> tuple[Cell | None, ...]:
+        """Strips as cells, one for each column; a strip over a cut belongs where it begins."""
+        cells: dict[int, list[Strip]] = defaultdict(list)
+        for strip in strips:
+            at = self.of(strip.box)
+            cells[sum(cut <= strip.box[0] for cut in self.cuts) if at is None else at].append(strip)
+        whole = union(strip.box for strip in strips)
+        return tuple(self.cell(cells[at], at, whole) for at in range(len(self.cuts) + 1))
+
+    def names(self, strips: Sequence[Strip], lines: Sequence[Line]) -> tuple[Cell | None, ...]:
+        """The names over the columns of these lines; one that stands over several columns is part of each name."""
+        whole = union(strip.box for line in lines for strip in line)
+        edges = (whole[0], *self.cuts, whole[2])
+        over = [
+            [strip for strip in strips if shared(strip.box, left, right) > 0.3 * min(width(strip.box), right - left)]
+            for left, right in pairwise(edges)
+        ]
+        return tuple(self.cell(found, at, union(strip.box for strip in strips)) for at, found in enumerate(over))
+
+    def cell(self, strips: Sequence[Strip], at: int, row: Box) -> Cell:
+        """A cell; an empty one has the place that is left for it."""
+        if strips:
+            return Cell(union(strip.box for strip in strips), tuple(strips))
+        edges = (row[0], *self.cuts, max(row[2], self.cuts[-1]))
+        return Cell((edges[at], row[1], edges[at + 1], row[3]), ())
+
+
+def shared(box: Box, left: float, right: float) -> float:
+    """How much of a box lies between two x, in points."""
+    return min(box[2], right) - max(box[0], left)
+
+
+def banded_tables(page: RawPage, taken: Sequence[Box]) -> Iterator[tuple[Box, Rows]]:
+    """Tables whose rows, all or every second one, are coloured bands of one width. `taken` are known already."""
+    for bands in stacks(page, taken):
+        whole = union(bands)
+        glyphs = [glyph for glyph in page.glyphs if glyph.turn == 0 and holds(whole, *middle(glyph.box))]
+        strips = glyphs_to_strips(glyphs)
+        columns = find_columns(to_lines(strips))
+        if not columns:
+            continue
+        edges = sorted({whole[1], whole[3], *(band[1] for band in bands), *(band[3] for band in bands)})
+        rows = []
+        for top, bottom in pairwise(edges):
+            inside = [strip for strip in strips if top <= middle(strip.box)[1] < bottom]
+            rows += [columns.row(inside)] if inside else []
+        if len(rows) >= LEAST_ROWS:
+            yield whole, tuple(rows)
+
+
+def stacks(page: RawPage, taken: Sequence[Box]) -> Iterator[list[Box]]:
+    """Filled areas of one width that stand under each other, touching or with room for a row between them."""
+    same: dict[tuple[int, int], list[Box]] = defaultdict(list)
+    size = median([glyph.size for glyph in page.glyphs] or [10.0])
+    for shape in page.shapes:
+        box = shape.box
+        tall_enough = 1.1 * size < height(box) < 0.25 * page.height
+        if shape.fill and tall_enough and width(box) > 0.2 * page.width and width(box) < 0.98 * page.width:
+            if not any(overlap(other, box) > 0.3 * area(box) for other in taken):
+                same[round(box[0] / 2), round(box[2] / 2)].append(box)
+    for boxes in same.values():
+        stack: list[Box] = []
+        for box in sorted(set(boxes), key=lambda box: box[1]):
+            if stack and box[1] < stack[-1][3] - 1:
+                continue  # drawn twice, or one in the other
+            if stack and box[1] - stack[-1][3] > 1.6 * max(height(box), height(stack[-1])):
+                if len(stack) >= LEAST_BANDS:
+                    yield stack
+                stack = []
+            stack.append(box)
+        if len(stack) >= LEAST_BANDS:
+            yield stack
+
+
+def figure_tables(page: RawPage, taken: Sequence[Box]) -> Iterator[tuple[Box, Rows]]:
+    """Tables of lines with a label and figures in columns, as in a financial report, outside those in `taken`."""
+    if sum(glyph.text.isdigit() for glyph in page.glyphs) < LEAST_DIGITS:
+        return
+    free = (glyph for glyph in page.glyphs if not any(holds(box, *middle(glyph.box)) for box in taken))
+    strips = glyphs_to_strips(glyph for glyph in free if glyph.turn == 0)
+    rules = [box for box in (*page.rules, *(shape.box for shape in page.shapes)) if height(box) <= 2 < width(box)]
+    lines = to_lines(strips)
+    at = 0
+    while at < len(lines):
+        end = run_of_figures(lines, at)
+        run = lines[at:end]
+        columns = find_columns([line for line in run if is_tabular(line)]) if is_figure_run(run, rules) else None
+        if not columns or any(columns.of(s.box) is None for line in run if is_tabular(line) for s in line):
+            at += 1 if end == at else end - at
+            continue
+        first = header_start(lines, at, columns)
+        header = [strip for line in lines[first:at] for strip in line]
+        rows = [columns.names(header, run)] if header else []
+        rows += [columns.row(strips) for strips in joined_labels(run)]
+        yield union(strip.box for line in lines[first:end] for strip in line), tuple(rows)
+        at = end
+
+
+def to_lines(strips: Sequence[Strip]) -> list[Line]:
+    """Strips in lines from the top down."""
+    lines: list[Line] = []
+    for strip in sorted(strips, key=lambda strip: middle(strip.box)[1]):
+        last = lines[-1][0].box if lines else None
+        if last and abs(middle(last)[1] - middle(strip.box)[1]) < 0.4 * min(height(last), height(strip.box)):
+            lines[-1].append(strip)
+        else:
+            lines.append([strip])
+    return [sorted(line, key=lambda strip: strip.box[0]) for line in lines]
+
+
+def is_figure(strip: Strip) -> bool:
+    """Whether a strip is what stands in a column of figures."""
+    return bool(NUMERIC.match(strip.text)) or strip.text in ("不适用", "无")
+
+
+def is_tabular(line: Line) -> bool:
+    """Whether a line has a label and figures set apart, and is no entry of a table of contents."""
+    figures = sum(is_figure(strip) for strip in line)
+    return len(line) >= 2 and figures >= 1 and not is_figure(line[0])
+
+
+def run_of_figures(lines: Sequence[Line], start: int) -> int:
+    """Where the run of tabular lines from `start` on ends; `start` itself where none begins there."""
+    if not is_tabular(lines[start]):
+        return start
+    end = start + 1
+    for at in range(start + 1, len(lines)):
+        gap = lines[at][0].box[1] - lines[at - 1][0].box[3]
+        if gap > 3.5 * lines[at][0].size or at - end >= MOST_BREAK + 1:
+            break
+        if is_tabular(lines[at]):
+            end = at + 1
+        elif len(lines[at]) > 1 or len(lines[at][0].text) > 2 * MOST_NAME:
+            break
+    return end
+
+
+def is_figure_run(run: Sequence[Line], rules: Sequence[Box]) -> bool:
+    """Whether tabular lines make a table: several, with two figures each or with rules among them."""
+    tabular = [line for line in run if is_tabular(line)]
+    if len(tabular) < LEAST_ROWS:
+        return False
+    many = sum(sum(is_figure(strip) for strip in line) >= 2 for line in tabular) >= 0.6 * len(tabular)
+    box = union(strip.box for line in run for strip in line)
+    around = (box[0] - 20, box[1] - 40, box[2] + 20, box[3] + 20)
+    return many or sum(holds(around, *middle(rule)) for rule in rules) >= 2
+
+
+def find_columns(lines: Sequence[Line]) -> Columns | None:
+    """Where all lines of several strips leave a gap free; None where they leave none."""
+    spans = sorted((strip.box[0], strip.box[2]) for line in lines if len(line) > 1 for strip in line)
+    cuts: list[float] = []
+    right = spans[0][1] if spans else 0.0
+    for left, end in spans:
+        if left > right + 1:
+            cuts.append((left + right) / 2)
+        right = max(right, end)
+    return Columns(tuple(cuts)) if cuts else None
+
+
+def header_start(lines: Sequence[Line], start: int, columns: Columns) -> int:
+    """The first of the lines right above a run that name its columns: a few words, over the figures at least."""
+    first = start
+    while first > 0 and start - first < 4:
+        line, below = lines[first - 1], lines[first]
+        near = below[0].box[1] - line[0].box[3] < 2 * line[0].size
+        named = all(len(strip.text) <= MOST_NAME and strip.box[2] < line_end(lines[start]) for strip in line)
+        if not near or not named or line[-1].box[2] < columns.cuts[0]:
+            break
+        first -= 1
+    return first
+
+
+def line_end(line: Line) -> float:
+    """The x up to which a table reaches whose line this is, with room for what hangs over."""
+    return line[-1].box[2] + 2 * line[-1].size
+
+
+def joined_labels(run: Sequence[Line]) -> Iterator[list[Strip]]:
+    """The strips of each row: a label about as wide as the widest goes on in the line below."""
+    widest = max(line[0].box[2] for line in run)
+    held: list[Strip] = []
+    for line, below in pairwise([*run, []]):
+        strips = [*held, *line]
+        if not is_tabular(line) and line[0].box[2] > widest - 2.5 * line[0].size and below and is_tabular(below):
+            held = strips
+            continue
+        held = []
+        yield strips
