@@ -204,12 +204,11 @@ def joined(pieces: Sequence[Piece]) -> Iterator[tuple[str, Piece]]:
 
 
 def row_to_atom(block: Block) -> Atom:
-    """A table row: each filled cell on its line, behind its column's name."""
+    """A table row: each filled cell on its line, behind its column's name; a cell alone is a title over rows."""
     parts: list[tuple[str, Piece]] = []
     names: set[int] = set()
-    for header, cell in block.cells:
-        if not cell:
-            continue
+    filled = [(header, cell) for header, cell in block.cells if cell]
+    for header, cell in filled if len(filled) > 1 else [((), cell) for _, cell in filled]:
         names |= set(range(len(parts), len(parts) + len(header)))
         line = [*joined(header), ("：", cell[0]), *list(joined(cell))[1:]] if header else list(joined(cell))
         parts += [("\n" if parts else "", line[0][1]), *line[1:]]
@@ -296,7 +295,11 @@ def join_tiny(drafts: Sequence[Draft], names_bank: Callable[[str], bool]) -> lis
 def may_join(before: Draft, draft: Draft, names_bank: Callable[[str], bool]) -> bool:
     """Whether two neighbours are parts of one short thing: one of them tiny, same place, no other bank's heading."""
     shortest, both = min(before.length, draft.length), before.length + draft.length
-    if both > MOST or NOTES in (before.group, draft.group) or any(atom.kind is Kind.QUOTE for atom in (*before.atoms, *draft.atoms)):
+    if (
+        both > MOST
+        or NOTES in (before.group, draft.group)
+        or any(atom.kind is Kind.QUOTE for atom in (*before.atoms, *draft.atoms))
+    ):
         return False
     if draft.slide and (before.slide, before.path) == (draft.slide, draft.path):
         return shortest < LEAST  # boxes without a heading of their own: steps, years, points of one slide

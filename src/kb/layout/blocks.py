@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from kb.layout.noise import Noise, find_noise, page_strips
+from kb.layout.outline import contents_outline, levels_by_outline, match_outline
 from kb.layout.page import Flow, PageLayout, Table
 from kb.layout.paragraphs import Paragraph, Row, rows_to_paragraphs, strips_to_rows
 from kb.layout.strips import NUMERIC, Strip
@@ -24,7 +25,7 @@ from kb.layout.styles import (
 )
 from kb.layout.tables import DraftTable, TableCell, carry_down, column_edges, continues, join_tables
 from kb.layout.turned import shown_box
-from kb.records import Block, Box, Kind, Line, Page, Piece
+from kb.records import Block, Bookmark, Box, Kind, Line, Page, Piece
 
 MAX_HEADING = 60
 MAX_LABEL = 14
@@ -84,8 +85,13 @@ class Draft:
         return "".join(piece.text for piece in self.pieces)
 
 
-def layouts_to_blocks(layouts: Sequence[PageLayout]) -> tuple[list[Page], list[Block]]:
-    """The document's pages with their text, and its blocks in reading order, noise left out of the blocks."""
+def layouts_to_blocks(
+    layouts: Sequence[PageLayout], outline: Sequence[Bookmark] = ()
+) -> tuple[list[Page], list[Block]]:
+    """The document's pages with their text, and its blocks in reading order, noise left out of the blocks.
+
+    `outline` are its bookmarks; without them its table of contents tells the levels of headings.
+    """
     style = document_typography(layouts)
     noise = find_noise(layouts, style.size)
     pages: list[Page] = []
@@ -98,7 +104,29 @@ def layouts_to_blocks(layouts: Sequence[PageLayout]) -> tuple[list[Page], list[B
         drafts += found
         pages.append(finish_page(layout, writer, noise.labels.get(layout.number)))
     drafts = join_drafts([draft for draft in drafts if draft.kind is not Kind.NOISE])
-    return pages, list(drafts_to_blocks(drafts))
+    outline = outline or contents_outline([rows for layout in layouts for rows in contents_rows(layout, noise)])
+    return pages, list(drafts_to_blocks(*apply_outline(drafts, outline)))
+
+
+def contents_rows(layout: PageLayout, noise: Noise) -> Iterator[list[Row]]:
+    """The rows of a page's table of contents, column by column; none where it has none."""
+    if is_contents(layout, noise):
+        for flow in layout.flows:
+            strips = [part for part in flow.parts if isinstance(part, Strip) and (layout.number, part) not in noise]
+            if strips:
+                yield strips_to_rows(strips)
+
+
+def apply_outline(drafts: Sequence[Draft], outline: Sequence[Bookmark]) -> tuple[list[Draft], dict[int, int]]:
+    """The drafts, paragraphs that are titles of the outline made headings, and the level of each of those headings."""
+    short = (Kind.HEADING, Kind.TEXT, Kind.LIST)
+    texts = [
+        (at, draft.page, draft.text)
+        for at, draft in enumerate(drafts)
+        if draft.kind in short and len(draft.text) <= MAX_HEADING
+    ]
+    stated = match_outline(outline, texts)
+    return [replace(d, kind=Kind.HEADING) if at in stated else d for at, d in enumerate(drafts)], stated
 
 
 def finish_page(layout: PageLayout, writer: PageWriter, label: str | None) -> Page:
@@ -331,10 +359,15 @@ def text_before(joined: Sequence[Draft], draft: Draft) -> int | None:
     return None
 
 
-def drafts_to_blocks(drafts: Sequence[Draft]) -> Iterator[Block]:
-    """Drafts as blocks, headings with their level, table rows one by one, boxes as groups."""
-    headings = [draft for draft in drafts if draft.kind is Kind.HEADING]
-    levels = heading_levels([(round(draft.size * 2) / 2, draft.text) for draft in headings])
+def drafts_to_blocks(drafts: Sequence[Draft], stated: Mapping[int, int]) -> Iterator[Block]:
+    """Drafts as blocks, headings with their level, table rows one by one, boxes as groups.
+
+    `stated` are the levels of those drafts that the outline names.
+    """
+    headings = [at for at, draft in enumerate(drafts) if draft.kind is Kind.HEADING]
+    types = [type_of(drafts[at]) for at in headings]
+    levels = heading_levels([(key[0], drafts[at].text) for key, at in zip(types, headings, strict=True)])
+    levels = levels_by_outline(types, levels, {headings.index(at): level for at, level in stated.items()})
     filled: Counter[tuple[int, int]] = Counter()
     for draft in drafts:
         filled[draft.page, draft.panel] += (
@@ -342,16 +375,20 @@ def drafts_to_blocks(drafts: Sequence[Draft]) -> Iterator[Block]:
         )
     boxes = {key for key, length in filled.items() if length >= MIN_BOX and key[1]}
     tables = 0
-    for draft in drafts:
+    for at, draft in enumerate(drafts):
         group = draft.page * 1000 + draft.panel if (draft.page, draft.panel) in boxes else 0
         if draft.table:
             tables += 1
             yield from table_to_blocks(draft.table, group, tables)
         elif draft.kind is Kind.HEADING:
-            key = round(draft.size * 2) / 2, numbering(draft.text)
-            yield Block(Kind.HEADING, draft.pieces, levels[key], group)
+            yield Block(Kind.HEADING, draft.pieces, stated.get(at, levels[type_of(draft)]), group)
         else:
             yield Block(draft.kind, draft.pieces, 0, group)
+
+
+def type_of(draft: Draft) -> tuple[float, int]:
+    """What decides on a heading's level: its size in half points, and its numbering."""
+    return round(draft.size * 2) / 2, numbering(draft.text)
 
 
 def table_to_blocks(table: DraftTable, group: int, number: int) -> Iterator[Block]:
@@ -360,8 +397,7 @@ def table_to_blocks(table: DraftTable, group: int, number: int) -> Iterator[Bloc
     for row in carry_down(table.rows[1:] if header else table.rows):
         names = header or (None,) * len(row)
         cells = tuple(
-            (name.pieces if name else (), cell.pieces if cell else ())
-            for name, cell in zip(names, row, strict=False)
+            (name.pieces if name else (), cell.pieces if cell else ()) for name, cell in zip(names, row, strict=False)
         )
         if any(pieces for _, pieces in cells):
             yield Block(Kind.TABLE, (), 0, group, cells, number)

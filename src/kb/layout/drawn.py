@@ -43,9 +43,7 @@ def diagram_boxes(page: RawPage, shapes: Sequence[Box]) -> list[Box]:
     """Boxes that hold a label each and stand together: in rows and columns, or in one row or column beside no text."""
     size = median([glyph.size for glyph in page.glyphs] or [10.0])
     small = [
-        box
-        for box in shapes
-        if 0.8 * size < height(box) < 7 * size and 1.5 * size < width(box) < 0.5 * page.width
+        box for box in shapes if 0.8 * size < height(box) < 7 * size and 1.5 * size < width(box) < 0.5 * page.width
     ]
     if not LEAST_BOXES <= len(small) <= MOST_SHAPES:
         return []

@@ -35,10 +35,11 @@ class DraftTable:
 
     @property
     def header(self) -> Row | None:
-        """The first row, if it names the columns in a few words; its first cell may be empty."""
+        """The first row, if it names the columns in a few words; its first cell may be empty, and one of many others."""
         first = self.rows[0]
-        named = all(cell and 0 < len(cell.text) <= MAX_HEADER for cell in first[1:])
-        return first if named and first[0] and len(first[0].text) <= MAX_HEADER else None
+        named = sum(bool(cell and cell.text) for cell in first[1:])
+        short = all(cell is not None and len(cell.text) <= MAX_HEADER for cell in first)
+        return first if short and named >= len(first) - (2 if len(first) > 3 else 1) else None
 
 
 def column_edges(rows: Sequence[Sequence[Cell | None]]) -> tuple[float, ...]:
