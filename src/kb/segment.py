@@ -272,7 +272,7 @@ def fits(group: Sequence[Atom], length: int, atom: Atom) -> bool:
 
 
 def names_rows(atom: Atom) -> bool:
-    """Whether a table row is a title over the rows below it, a few words in one cell; it goes with the first of them."""
+    """Whether a table row is a title over the rows below it, a few words; it goes with the first of them."""
     return atom.kind is Kind.TABLE and atom.length < ROW_TITLE
 
 

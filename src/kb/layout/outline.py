@@ -1,4 +1,4 @@
-"""The heading tree that a document states itself: its bookmarks, else its table of contents, matched to its headings."""
+"""The heading tree that a document states itself: bookmarks, else the table of contents, matched to its headings."""
 
 import re
 from collections import Counter

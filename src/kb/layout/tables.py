@@ -35,7 +35,7 @@ class DraftTable:
 
     @property
     def header(self) -> Row | None:
-        """The first row, if it names the columns in a few words; its first cell may be empty, and one of many others."""
+        """The first row, if it names the columns in a few words; the first cell may be empty, and one of many."""
         first = self.rows[0]
         named = sum(bool(cell and cell.text) for cell in first[1:])
         short = all(cell is not None and len(cell.text) <= MAX_HEADER for cell in first)
