@@ -323,9 +323,6 @@ def test_every_table_row_of_the_samples_yields_its_bank(tagger: Tagger, name: st
         assert tagger.banks(row) == [(tagger.book.canonical(named),)]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="fixed_marks drops 背景, label_bands are read as text: few slides keep all three"
-)
 def test_every_case_slide_of_the_sample_has_its_three_parts():
     parts: dict[str, set[str]] = {}
     for bank, one in cases_of("cases2018.pdf"):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kb.layout.kinds import MAX_HEADING, chart_rows, find_notes, is_contents, kind_of
+from kb.layout.kinds import MAX_HEADING, MAX_LABEL, chart_rows, find_notes, is_contents, kind_of
 from kb.layout.noise import Noise, find_noise
 from kb.layout.outline import contents_outline, levels_by_outline, match_outline
 from kb.layout.page import Flow, PageLayout, Table
@@ -106,6 +106,14 @@ def apply_outline(drafts: Sequence[Draft], outline: Sequence[Bookmark]) -> tuple
     return [replace(d, kind=Kind.HEADING) if at in stated else d for at, d in enumerate(drafts)], stated
 
 
+def label_apart(rows: Sequence[Row], style: Typography) -> list[Row]:
+    """The rows of a box, its bold label on a row of its own where it stands beside the first line."""
+    first = rows[0].strips if rows else ()
+    if len(first) == 2 and len(first[0].text) <= MAX_LABEL and [style.is_bold(strip) for strip in first] == [True, False]:
+        return [Row(first[:1]), Row(first[1:]), *rows[1:]]
+    return list(rows)
+
+
 def finish_page(layout: PageLayout, writer: PageWriter, label: str | None) -> Page:
     """The page as it is shown, with what was written of it."""
     across = layout.turn in (90, 270)
@@ -157,6 +165,7 @@ def strips_to_drafts(
     """Draft the paragraphs of a stretch of strips; noise and chart labels are written and drafted as such."""
     running = [strip for strip in strips if (layout.number, strip) in noise]
     rows = strips_to_rows([strip for strip in strips if (layout.number, strip) not in noise])
+    rows = label_apart(rows, style) if flow.panel else rows
     labels = [] if contents else chart_rows(rows, style, flow.panel > 0)
     for strip in (*running, *(strip for row in labels for strip in row.strips)):
         yield Draft(Kind.NOISE, layout.number, flow.panel, strip.size, (writer.write(layout.number, strip),))

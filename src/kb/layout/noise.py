@@ -12,6 +12,10 @@ from kb.layout.strips import Strip
 ZONE = 0.12
 """The share of a page's height, at its top and its bottom, where running lines are looked for."""
 
+EDGE_SHARE = 0.5
+INNER_SHARE = 0.9
+"""On which share of the pages words must recur at one place to be a mark: at the edges, and elsewhere."""
+
 PAGE_NUMBER = re.compile(r"^[\s—–\-·|•/第]*(\d{1,4})[\s—–\-·|•页]*(?:/\s*\d{1,4})?$")
 
 
@@ -89,13 +93,24 @@ def level(layout: PageLayout, strip: Strip) -> tuple[str, int, float]:
 
 
 def fixed_marks(layouts: Sequence[PageLayout]) -> set[tuple[int, Strip]]:
-    """The same words at the same place on at least half of the pages, and at least four: logos, stamps, watermarks.
+    """The same words at the same place on most pages: logos and stamps at the edges, watermarks across the text.
 
-    What stands in a box is spared: the labels of a row of case slides stand at one place too.
+    At the edges half of the pages do, and at least four. Elsewhere nearly all of them, for the labels of a row of case
+    slides stand at one place too; what stands in a box is spared for the same reason.
     """
-    where: dict[tuple[str, int, int], list[tuple[int, Strip]]] = defaultdict(list)
+    where: dict[tuple[str, int, int], list[tuple[PageLayout, Strip]]] = defaultdict(list)
     for layout in layouts:
         for strip in page_strips(layout, boxed=False):
-            where[strip.text, round(strip.box[0] / 4), round(strip.box[1] / 4)].append((layout.number, strip))
-    least = max(4, 0.5 * len(layouts))
-    return {pair for pairs in where.values() if len(pairs) >= least for pair in pairs}
+            where[strip.text, round(strip.box[0] / 4), round(strip.box[1] / 4)].append((layout, strip))
+    found: set[tuple[int, Strip]] = set()
+    for pairs in where.values():
+        share = EDGE_SHARE if all(at_edge(*pair) for pair in pairs) else INNER_SHARE
+        if len(pairs) >= max(4, share * len(layouts)):
+            found |= {(layout.number, strip) for layout, strip in pairs}
+    return found
+
+
+def at_edge(layout: PageLayout, strip: Strip) -> bool:
+    """Whether a strip stands in one of a page's four margins."""
+    x = middle(strip.box)[0]
+    return bool(zone_of(layout, strip)) or not ZONE * layout.width < x < (1 - ZONE) * layout.width
