@@ -15,6 +15,12 @@ from kb.records import Box, Glyph, Grid, RawPage
 
 MIN_BOX_WIDTH = 50.0
 MIN_BOX_GLYPHS = 6
+FAINT, WHITE = 0.75, 0.97
+"""The lightness of a watermark's paint; white is read on dark ground."""
+
+FAINT_SIZE = 1.3
+"""A watermark's characters are larger than most on the page by this factor."""
+
 MARGIN = 0.065
 """The share of a page's height, at its top and its bottom, where running lines stand."""
 
@@ -73,10 +79,11 @@ def lay_out(page: RawPage) -> PageLayout:
     tables, charts = find_tables(page)
     charts += drawing_labels(page, [table.box for table in tables])
     root = nest_boxes(page, [table.box for table in tables] + charts)
+    faint = faint_glyphs(page)
     loose: list[Glyph] = []
     for glyph in page.glyphs:
         x, y = middle(glyph.box)
-        if glyph.turn != 0 or any(holds(chart, x, y) for chart in charts):
+        if glyph.turn != 0 or glyph in faint or any(holds(chart, x, y) for chart in charts):
             loose.append(glyph)
         elif not any(holds(table.box, x, y) for table in tables):
             innermost(root, x, y).glyphs.append(glyph)
@@ -85,6 +92,20 @@ def lay_out(page: RawPage) -> PageLayout:
     flows = tuple(region_to_flows(root, 0))
     apart = tuple(glyphs_to_strips(loose))
     return PageLayout(page.number, page.width, page.height, flows, apart, page.reader, page.problem, turn)
+
+
+def faint_glyphs(page: RawPage) -> set[Glyph]:
+    """Large characters in a paint so light that they cannot be meant for reading: a watermark across the text.
+
+    On a coloured area light paint is what one reads.
+    """
+    faint = [glyph for glyph in page.glyphs if FAINT <= glyph.light <= WHITE]
+    if not faint:
+        return set()
+    least = FAINT_SIZE * median([glyph.size for glyph in page.glyphs])
+    areas = [shape.box for shape in page.shapes if shape.fill and area(shape.box) < 0.85 * page.width * page.height]
+    large = (glyph for glyph in faint if glyph.size >= least)
+    return {glyph for glyph in large if not any(holds(box, *middle(glyph.box)) for box in areas)}
 
 
 def find_tables(page: RawPage) -> tuple[list[Table], list[Box]]:
