@@ -10,7 +10,7 @@ from kb.layout.outline import contents_outline, levels_by_outline, match_outline
 from kb.layout.page import Flow, PageLayout, Table
 from kb.layout.paragraphs import Row, rows_to_paragraphs, strips_to_rows
 from kb.layout.strips import Strip
-from kb.layout.styles import SENTENCE_END, Typography, document_typography, heading_levels, numbering
+from kb.layout.styles import SENTENCE_END, Typography, document_typography, heading_levels, numbering, page_typography
 from kb.layout.tables import DraftTable, TableCell, carry_down, column_edges, continues, join_tables
 from kb.layout.turned import shown_box
 from kb.records import Block, Bookmark, Kind, Line, Page, Piece
@@ -109,7 +109,11 @@ def apply_outline(drafts: Sequence[Draft], outline: Sequence[Bookmark]) -> tuple
 def label_apart(rows: Sequence[Row], style: Typography) -> list[Row]:
     """The rows of a box, its bold label on a row of its own where it stands beside the first line."""
     first = rows[0].strips if rows else ()
-    if len(first) == 2 and len(first[0].text) <= MAX_LABEL and [style.is_bold(strip) for strip in first] == [True, False]:
+    if (
+        len(first) == 2
+        and len(first[0].text) <= MAX_LABEL
+        and [style.is_bold(strip) for strip in first] == [True, False]
+    ):
         return [Row(first[:1]), Row(first[1:]), *rows[1:]]
     return list(rows)
 
@@ -126,6 +130,7 @@ def finish_page(layout: PageLayout, writer: PageWriter, label: str | None) -> Pa
 
 def page_to_drafts(layout: PageLayout, writer: PageWriter, style: Typography, noise: Noise) -> Iterator[Draft]:
     """Write a page's text and draft its blocks."""
+    style = page_typography(layout, style)
     contents = is_contents(layout, noise)
     notes = [] if contents else find_notes(layout, style, noise)
     for flow in layout.flows:

@@ -3,19 +3,26 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from statistics import median
 
 from kb.layout.shapes import area, contains, height, holds, middle, overlap, union, width
 from kb.layout.strips import Strip, glyphs_to_strips
 from kb.records import Box, Glyph, RawPage
 
-MOST_LABEL = 26
+MOST_LABEL = 30
 """A label has at most this many characters."""
 
 LEAST_BOXES = 4
 """From this many boxes with a label each on, boxes that stand close together are a diagram."""
 
 LEAST_BARS = 3
+MOST_BESIDE = 8
+"""So few characters under a row of boxes, or beside a column of them, are a page number and no text with headings."""
+
+CHART_TITLE, DIAGRAM_TITLE = 30.0, 24.0
+"""How far over a drawing its title stands at most, in points."""
+
 MOST_SHAPES = 600
 """Of more small shapes than this a drawing is no diagram of labelled boxes, and comparing them takes long."""
 
@@ -49,7 +56,9 @@ def diagram_boxes(page: RawPage, shapes: Sequence[Box]) -> list[Box]:
         return []
     labelled = [box for box in small if is_label_box(box, page.glyphs)]
     leaves = [box for box in labelled if not any(other is not box and contains(box, other, 1.0) for other in labelled)]
-    return [box for group in neighbours(leaves) if is_diagram(group, leaves, page.glyphs) for box in group]
+    groups = [group for group in neighbours(leaves) if is_diagram(group, leaves, page.glyphs)]
+    titles = [box for group in groups for box in titles_over(page, union(group), DIAGRAM_TITLE, size)]
+    return [*(box for group in groups for box in group), *titles]
 
 
 def is_label_box(box: Box, glyphs: Sequence[Glyph]) -> bool:
@@ -93,7 +102,7 @@ def is_diagram(group: Sequence[Box], boxes: Sequence[Box], glyphs: Sequence[Glyp
     tall = median([height(box) for box in group])
     beyond = (left, bottom, right, bottom + 2.5 * tall) if rows == 1 else (right, top, right + 4 * tall, bottom)
     outside = [glyph for glyph in glyphs if holds(beyond, *middle(glyph.box)) and glyph.text.strip()]
-    return not any(not any(holds(box, *middle(glyph.box)) for box in boxes) for glyph in outside)
+    return sum(not any(holds(box, *middle(glyph.box)) for box in boxes) for glyph in outside) <= MOST_BESIDE
 
 
 def bar_labels(page: RawPage, shapes: Sequence[Box]) -> list[Box]:
@@ -104,7 +113,21 @@ def bar_labels(page: RawPage, shapes: Sequence[Box]) -> list[Box]:
         numbers = [strip.size for strip in strips if re.fullmatch(r"[\d.,%％\s]+", strip.text)]
         if len(numbers) >= LEAST_BARS:
             labels += [strip.box for strip in strips if is_bar_label(strip, 1.2 * max(numbers))]
+            labels += titles_over(page, zone, CHART_TITLE, max(numbers))
     return labels
+
+
+def titles_over(page: RawPage, box: Box, reach: float, size: float) -> list[Box]:
+    """The title of a drawing: a short line set in the middle over it, hardly larger than its labels of this size."""
+    above = box[0], box[1] - reach, box[2], box[1]
+    glyphs = (glyph for glyph in page.glyphs if glyph.turn == 0 and holds(above, *middle(glyph.box)))
+    centred = 0.12 * width(box)
+    return [
+        strip.box
+        for strip in glyphs_to_strips(glyphs)
+        if abs(middle(strip.box)[0] - middle(box)[0]) < centred
+        and is_bar_label(replace(strip, text=strip.text.rstrip("？?")), 1.3 * size)  # many charts ask a question
+    ]
 
 
 def is_bar_label(strip: Strip, most: float) -> bool:

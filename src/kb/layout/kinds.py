@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from kb.layout.noise import Noise, page_strips
 from kb.layout.page import PageLayout, Table
 from kb.layout.paragraphs import Paragraph, Row, strips_to_rows
-from kb.layout.strips import NUMERIC, Strip
+from kb.layout.strips import BULLET, NUMERIC, Strip
 from kb.layout.styles import (
-    BULLET,
     CAPTION,
     NOTE_MARK,
     NUMBERED,

@@ -9,12 +9,16 @@ from kb.records import Box
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something to be put in order. `key` is the caller's; `solid` marks a box or table that is read whole."""
+    """Something to be put in order. `key` is the caller's; `solid` marks a box or table that is read whole.
+
+    `point` marks the first line of a list item: points in columns end where other text begins.
+    """
 
     key: int
     box: Box
     size: float
     solid: bool = False
+    point: bool = False
 
 
 Band = list[Item]
@@ -96,6 +100,8 @@ def columns_from(bands: Sequence[Band], start: int) -> tuple[int, float | None]:
     for at in range(start, len(bands)):
         if at > start and is_card_row(bands[at - 1]) and is_card_row(bands[at]):
             break
+        if gutter is not None and are_points(group) and not are_points(bands[at]):
+            break
         group += bands[at]
         found = find_gutter(group)
         if found is not None and two_sided(group, found):
@@ -113,6 +119,11 @@ def columns_from(bands: Sequence[Band], start: int) -> tuple[int, float | None]:
 def is_card_row(band: Band) -> bool:
     """Two or more boxes side by side and nothing else."""
     return len(band) >= 2 and all(item.solid for item in band)
+
+
+def are_points(items: Sequence[Item]) -> bool:
+    """Whether all items are points of one line each."""
+    return all(item.point for item in items)
 
 
 def two_sided(band: Band, gutter: float) -> bool:

@@ -8,7 +8,7 @@ from kb.layout.drawn import drawing_labels
 from kb.layout.grids import whole_grids
 from kb.layout.order import Item, reading_order
 from kb.layout.shapes import area, contains, height, holds, middle, overlap, width
-from kb.layout.strips import NUMERIC, Cell, Strip, glyphs_to_strips
+from kb.layout.strips import BULLET, NUMERIC, Cell, Strip, glyphs_to_strips
 from kb.layout.turned import reading_turn, upright_page
 from kb.layout.unruled import banded_tables, figure_tables
 from kb.records import Box, Glyph, Grid, RawPage
@@ -216,7 +216,9 @@ def region_to_flows(region: Region, panel: int) -> list[Flow]:
     size = median([strip.size for strip in strips]) if strips else 10.0
     things: list[Strip | Table | Region] = [*strips, *region.tables, *region.children]
     items = [
-        Item(key, thing.box, thing.size if isinstance(thing, Strip) else size, not isinstance(thing, Strip))
+        Item(key, thing.box, thing.size, point=bool(BULLET.match(thing.text)))
+        if isinstance(thing, Strip)
+        else Item(key, thing.box, size, solid=True)
         for key, thing in enumerate(things)
     ]
     flows: list[Flow] = []

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from kb.layout.shapes import middle
-from kb.layout.strips import Strip, same_line
-from kb.layout.styles import BULLET, CAPTION, NUMBERED, SENTENCE_END, Typography, is_speaker
+from kb.layout.strips import BULLET, Strip, same_line
+from kb.layout.styles import CAPTION, NUMBERED, SENTENCE_END, Typography, is_speaker
 
 NO_START = re.compile(r"^[，。；：、）》」』”’！？,;)\]%]")
 """No line of Chinese begins a paragraph with one of these."""

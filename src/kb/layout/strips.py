@@ -13,6 +13,8 @@ T = TypeVar("T", str, float)
 NUMERIC = re.compile(r"^[\d\s.,，%％‰\-–—~+＋±/:：xX×年月亿万元个户（）()\[\]<>≤≥]+$")
 """Text that is figures alone, with their signs, units and brackets."""
 
+BULLET = re.compile(r"^[•●·▪◆■□➢➤✓✔▶►○◇※★\uf000-\uf0ff\ue000-\ue0ff]")
+
 GAP = 1.0
 """A gap wider than this, in character sizes, parts two strips of one line: columns, cells, labels."""
 

@@ -3,14 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kb.layout.noise import page_strips
 from kb.layout.page import PageLayout
 from kb.layout.strips import Strip
 
 SENTENCE_END = re.compile(r"[。！？；!?;…][”’」』）)]*$")
-BULLET = re.compile(r"^[•●·▪◆■□➢➤✓✔▶►○◇※★\uf000-\uf0ff\ue000-\ue0ff]")
 NUMBERED = re.compile(
     r"^(?:[（(]?\d{1,2}[)）]|\d{1,2}\s?[.、．](?!\d)|[①-⑳]|[一二三四五六七八九十]{1,3}、|[（(][一二三四五六七八九十]{1,3}[)）]|[-–—]\s)"
 )
@@ -20,6 +19,9 @@ NOTE_MARK = re.compile(
 )
 SPEAKER = re.compile(r"^[—–-]{1,2}\s*\S")
 BOLD = re.compile(r"bold|black|heavy|semibold|demi|medium|simhei|zenhei", re.IGNORECASE)
+
+LEAST_TEXT = 80
+"""A page with fewer characters tells nothing of its type."""
 
 NUMBERINGS = (
     re.compile(r"^第[一二三四五六七八九十百\d]+[章篇部编]"),
@@ -69,6 +71,17 @@ def document_typography(layouts: Sequence[PageLayout]) -> Typography:
     size = sizes.most_common(1)[0][0]
     font = max((key for key in fonts if key[0] == size), key=lambda key: fonts[key])[1]
     return Typography(size, font)
+
+
+def page_typography(layout: PageLayout, style: Typography) -> Typography:
+    """The document's type, or that of a page set throughout in smaller type, as a slide with much text is."""
+    sizes: Counter[float] = Counter()
+    for strip in page_strips(layout):
+        sizes[round(strip.size * 2) / 2] += len(strip.text)
+    usual = sum(count for size, count in sizes.items() if size >= 0.94 * style.size and size < 1.12 * style.size)
+    if usual > 0.1 * sum(sizes.values()) or sum(sizes.values()) < LEAST_TEXT:
+        return style
+    return replace(style, size=min(style.size, sizes.most_common(1)[0][0]))
 
 
 def numbering(text: str) -> int:
