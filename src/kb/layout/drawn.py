@@ -20,7 +20,7 @@ LEAST_BARS = 3
 MOST_BESIDE = 8
 """So few characters under a row of boxes, or beside a column of them, are a page number and no text with headings."""
 
-CHART_TITLE, DIAGRAM_TITLE = 30.0, 24.0
+CHART_TITLE, DIAGRAM_TITLE = 80.0, 24.0
 """How far over a drawing its title stands at most, in points."""
 
 MOST_SHAPES = 600
@@ -118,13 +118,15 @@ def bar_labels(page: RawPage, shapes: Sequence[Box]) -> list[Box]:
 
 
 def titles_over(page: RawPage, box: Box, reach: float, size: float) -> list[Box]:
-    """The title of a drawing: a short line set in the middle over it, hardly larger than its labels of this size."""
+    """The title of a drawing: the next line over it, if it is short, in the middle, hardly larger than its labels."""
     above = box[0], box[1] - reach, box[2], box[1]
     glyphs = (glyph for glyph in page.glyphs if glyph.turn == 0 and holds(above, *middle(glyph.box)))
+    strips = glyphs_to_strips(glyphs)
+    next_line = [strip for strip in strips if strip.box[3] > strips[-1].box[1]]
     centred = 0.12 * width(box)
     return [
         strip.box
-        for strip in glyphs_to_strips(glyphs)
+        for strip in next_line
         if abs(middle(strip.box)[0] - middle(box)[0]) < centred
         and is_bar_label(replace(strip, text=strip.text.rstrip("？?")), 1.3 * size)  # many charts ask a question
     ]
