@@ -256,7 +256,8 @@ def pack(section: Draft) -> Iterator[Draft]:
             groups.append([atom])
     if len(groups) > 1:
         last, before = sum(a.length for a in groups[-1]), sum(a.length for a in groups[-2])
-        if last < LEAST and last + before <= MOST and not stands_alone(groups[-1][0]):
+        alone = stands_alone(groups[-1][0]) or stands_alone(groups[-2][-1])
+        if last < LEAST and last + before <= MOST and not alone:
             groups[-2:] = [groups[-2] + groups[-1]]
     for group in groups:
         yield replace(section, atoms=tuple(group))
