@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from kb.layout.kinds import MAX_HEADING, MAX_LABEL, chart_rows, find_notes, is_contents, kind_of
 from kb.layout.noise import Noise, find_noise
-from kb.layout.outline import contents_outline, levels_by_outline, match_outline
+from kb.layout.outline import contents_outline, levels_by_outline, match_outline, title_of
 from kb.layout.page import Flow, PageLayout, Table
 from kb.layout.paragraphs import Row, rows_to_paragraphs, strips_to_rows
 from kb.layout.strips import Strip
@@ -80,9 +81,22 @@ def layouts_to_blocks(
             found = [replace(draft, kind=Kind.NOISE) for draft in found]
         drafts += found
         pages.append(finish_page(layout, writer, noise.labels.get(layout.number)))
-    drafts = join_drafts([draft for draft in drafts if draft.kind is not Kind.NOISE])
+    drafts = join_drafts(list(without_repeats([draft for draft in drafts if draft.kind is not Kind.NOISE])))
     outline = outline or contents_outline([rows for layout in layouts for rows in contents_rows(layout, noise)])
     return pages, list(drafts_to_blocks(*apply_outline(drafts, outline)))
+
+
+def without_repeats(drafts: Sequence[Draft]) -> Iterator[Draft]:
+    """The drafts but for a heading still in force that a page repeats over its text, in whatever size."""
+    open_headings: list[Draft] = []
+    for before, draft in pairwise([None, *drafts]):
+        assert draft
+        if draft.kind is Kind.HEADING:
+            heads_page = before is None or before.page != draft.page
+            if heads_page and any(title_of(draft.text) == title_of(other.text) for other in open_headings):
+                continue
+            open_headings = [other for other in open_headings if other.size > draft.size] + [draft]
+        yield draft
 
 
 def contents_rows(layout: PageLayout, noise: Noise) -> Iterator[list[Row]]:
