@@ -308,7 +308,7 @@ def may_join(before: Draft, draft: Draft, names_bank: Callable[[str], bool]) -> 
         return False
     if (before.group, before.slide) != (draft.group, draft.slide):
         return False
-    if any(stands_alone(atom) and atom.kind is Kind.TABLE for atom in (before.atoms[-1], draft.atoms[0])):
+    if any(stands_alone(atom) and atom.kind is Kind.TABLE for atom in (before.atoms[-1], *draft.atoms[:2])):
         return False
     shared = shared_path(before, draft)
     deeper = (*before.path[len(shared) :], *draft.path[len(shared) :])

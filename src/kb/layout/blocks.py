@@ -11,9 +11,10 @@ from kb.layout.outline import contents_outline, levels_by_outline, match_outline
 from kb.layout.page import Flow, PageLayout, Table
 from kb.layout.paragraphs import Row, rows_to_paragraphs, strips_to_rows
 from kb.layout.strips import Strip
-from kb.layout.styles import SENTENCE_END, Typography, document_typography, heading_levels, numbering, page_typography
+from kb.layout.styles import Typography, document_typography, heading_levels, page_typography
 from kb.layout.tables import DraftTable, TableCell, carry_down, column_edges, continues, join_tables
 from kb.layout.turned import shown_box
+from kb.marks import SENTENCE_END, numbering
 from kb.records import Block, Bookmark, Kind, Line, Page, Piece
 
 COVER_CHARACTERS = 200

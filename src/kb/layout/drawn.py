@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import median
 
 from kb.layout.shapes import area, contains, height, holds, middle, overlap, union, width
-from kb.layout.strips import Strip, glyphs_to_strips
+from kb.layout.strips import Strip
 from kb.records import Box, Glyph, RawPage
 
 MOST_LABEL = 30
@@ -29,15 +29,15 @@ MOST_SHAPES = 600
 PROSE = re.compile(r"[。；！？，,;!?]")
 
 
-def drawing_labels(page: RawPage, taken: Sequence[Box]) -> list[Box]:
+def drawing_labels(page: RawPage, strips: Sequence[Strip], taken: Sequence[Box]) -> list[Box]:
     """The boxes of the labels on a page: whole small boxes of diagrams, and the strips around the bars of charts.
 
-    `taken` are the boxes of its tables.
+    `strips` are those of the page outside its tables, whose boxes are `taken`.
     """
     shapes = distinct(shape.box for shape in page.shapes if shape.fill or shape.stroke)
     shapes = [box for box in shapes if not any(overlap(other, box) > 0.3 * area(box) for other in taken)]
     bars = distinct(shape.box for shape in page.shapes if shape.fill)
-    return [*diagram_boxes(page, shapes), *bar_labels(page, bars)]
+    return [*diagram_boxes(page, strips, shapes), *bar_labels(strips, bars)]
 
 
 def distinct(boxes: Iterator[Box]) -> list[Box]:
@@ -46,7 +46,7 @@ def distinct(boxes: Iterator[Box]) -> list[Box]:
     return list(found.values())
 
 
-def diagram_boxes(page: RawPage, shapes: Sequence[Box]) -> list[Box]:
+def diagram_boxes(page: RawPage, strips: Sequence[Strip], shapes: Sequence[Box]) -> list[Box]:
     """Boxes that hold a label each and stand together: in rows and columns, or in one row or column beside no text."""
     size = median([glyph.size for glyph in page.glyphs] or [10.0])
     small = [
@@ -57,7 +57,7 @@ def diagram_boxes(page: RawPage, shapes: Sequence[Box]) -> list[Box]:
     labelled = [box for box in small if is_label_box(box, page.glyphs)]
     leaves = [box for box in labelled if not any(other is not box and contains(box, other, 1.0) for other in labelled)]
     groups = [group for group in neighbours(leaves) if is_diagram(group, leaves, page.glyphs)]
-    titles = [box for group in groups for box in titles_over(page, union(group), DIAGRAM_TITLE, size)]
+    titles = [box for group in groups for box in titles_over(strips, union(group), DIAGRAM_TITLE, size)]
     return [*(box for group in groups for box in group), *titles]
 
 
@@ -105,24 +105,23 @@ def is_diagram(group: Sequence[Box], boxes: Sequence[Box], glyphs: Sequence[Glyp
     return sum(not any(holds(box, *middle(glyph.box)) for box in boxes) for glyph in outside) <= MOST_BESIDE
 
 
-def bar_labels(page: RawPage, shapes: Sequence[Box]) -> list[Box]:
+def bar_labels(strips: Sequence[Strip], shapes: Sequence[Box]) -> list[Box]:
     """The strips that stand around the bars of a chart and are short, small, and no sentence."""
     labels: list[Box] = []
     for zone in bar_zones(shapes):
-        strips = glyphs_to_strips(glyph for glyph in page.glyphs if glyph.turn == 0 and holds(zone, *middle(glyph.box)))
-        numbers = [strip.size for strip in strips if re.fullmatch(r"[\d.,%％\s]+", strip.text)]
+        around = [strip for strip in strips if contains(zone, strip.box)]
+        numbers = [strip.size for strip in around if re.fullmatch(r"[\d.,%％\s]+", strip.text)]
         if len(numbers) >= LEAST_BARS:
-            labels += [strip.box for strip in strips if is_bar_label(strip, 1.2 * max(numbers))]
-            labels += titles_over(page, zone, CHART_TITLE, max(numbers))
+            labels += [strip.box for strip in around if is_bar_label(strip, 1.2 * max(numbers))]
+            labels += titles_over(strips, zone, CHART_TITLE, max(numbers))
     return labels
 
 
-def titles_over(page: RawPage, box: Box, reach: float, size: float) -> list[Box]:
+def titles_over(strips: Sequence[Strip], box: Box, reach: float, size: float) -> list[Box]:
     """The title of a drawing: the next line over it, if it is short, in the middle, hardly larger than its labels."""
     above = box[0], box[1] - reach, box[2], box[1]
-    glyphs = (glyph for glyph in page.glyphs if glyph.turn == 0 and holds(above, *middle(glyph.box)))
-    strips = glyphs_to_strips(glyphs)
-    next_line = [strip for strip in strips if strip.box[3] > strips[-1].box[1]]
+    over = [strip for strip in strips if holds(above, *middle(strip.box))]
+    next_line = [strip for strip in over if strip.box[3] > max(other.box[1] for other in over)]
     centred = 0.12 * width(box)
     return [
         strip.box

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from kb.layout.noise import Noise, page_strips
 from kb.layout.page import PageLayout, Table
 from kb.layout.paragraphs import Paragraph, Row, strips_to_rows
-from kb.layout.strips import BULLET, NUMERIC, Strip
-from kb.layout.styles import (
+from kb.layout.strips import Strip
+from kb.layout.styles import Typography
+from kb.marks import (
+    BULLET,
     CAPTION,
+    CONTENTS_ROW,
     NOTE_MARK,
     NUMBERED,
     NUMBERINGS,
+    NUMERIC,
     SENTENCE_END,
-    Typography,
     is_speaker,
     numbering,
 )
@@ -25,7 +28,6 @@ MAX_LABEL = 14
 NOTE_SIZE = 0.93
 """Footnotes are set in type smaller than this share of the text's size."""
 
-CONTENTS_ROW = re.compile(r"(?:[.．…·_•\s]{3,}|\s)\d{1,3}$")
 PUNCTUATION = re.compile(r"[，。；、：:,;]")
 PART_NUMBER = re.compile(r"^(?:0?\d|1\d|[一二三四五六七八九十]{1,3}|[IVX]{1,4})$")
 """The number of a part or point, when it stands alone in large type beside or over its title."""

@@ -164,11 +164,11 @@ def is_column_pair(items: Sequence[Item], gutter: float) -> bool:
     """Whether both sides carry text to be read down: a box, or lines that are long or several.
 
     A number beside its line, or a label beside its value, is one row and no pair of columns; one label beside several
-    lines stands over them.
+    lines stands over them, and a line beside several, as under a picture, comes after them.
     """
     left = [item for item in items if item.box[2] <= gutter]
     right = [item for item in items if item.box[2] > gutter]
-    if len(left) == 1 and is_column(right) and len(right) > 1:
+    if len(left) == 1 and is_column(right) and len(right) > 1 or len(right) == 1 and is_column(left) and len(left) > 3:
         return True
     return bool(left) and bool(right) and all(is_column(side) for side in (left, right))
 

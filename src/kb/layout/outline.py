@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from kb.layout.paragraphs import Row
-from kb.layout.styles import NUMBERINGS, numbering
+from kb.marks import NUMBERINGS, numbering
 from kb.records import Bookmark
 from kb.words import fold
 
 Type = tuple[float, int]
-"""What tells a heading's level: its size in half points, and its numbering (see kb.layout.styles)."""
+"""What tells a heading's level: its size in half points, and its numbering (see kb.marks)."""
 
 LEAST_MATCHES = 3
 """An outline of which fewer titles stand in the text is left over from another file, or is none."""
@@ -67,6 +67,8 @@ def levels_by_outline(types: Sequence[Type], levels: Mapping[Type, int], stated:
     `types` are those of all headings, `stated` levels of some of them by their place. A type of which the outline
     names less than half stands below the one before it.
     """
+    if not stated:
+        return dict(levels)
     counts = Counter(types)
     votes: dict[Type, Counter[int]] = {}
     for at, level in stated.items():

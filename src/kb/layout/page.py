@@ -8,9 +8,10 @@ from kb.layout.drawn import drawing_labels
 from kb.layout.grids import whole_grids
 from kb.layout.order import Item, reading_order
 from kb.layout.shapes import area, contains, height, holds, middle, overlap, width
-from kb.layout.strips import BULLET, NUMERIC, Cell, Strip, glyphs_to_strips
+from kb.layout.strips import Cell, Strip, glyphs_to_strips
 from kb.layout.turned import reading_turn, upright_page
 from kb.layout.unruled import banded_tables, figure_tables
+from kb.marks import BULLET, NUMERIC
 from kb.records import Box, Glyph, Grid, RawPage
 
 MIN_BOX_WIDTH = 50.0
@@ -76,8 +77,10 @@ def lay_out(page: RawPage) -> PageLayout:
     """Put one page in reading order."""
     turn = reading_turn(page)
     page = upright_page(page, turn)
-    tables, charts = find_tables(page)
-    charts += drawing_labels(page, [table.box for table in tables])
+    tables, charts = grids_to_tables(page)
+    free = free_strips(page, [table.box for table in tables if has_labels(table)])
+    tables, charts = with_unruled(page, free, tables, charts)
+    charts += drawing_labels(page, free, [table.box for table in tables])
     root = nest_boxes(page, [table.box for table in tables] + charts)
     faint = faint_glyphs(page)
     loose: list[Glyph] = []
@@ -108,23 +111,29 @@ def faint_glyphs(page: RawPage) -> set[Glyph]:
     return {glyph for glyph in large if not any(holds(box, *middle(glyph.box)) for box in areas)}
 
 
-def find_tables(page: RawPage) -> tuple[list[Table], list[Box]]:
+def free_strips(page: RawPage, taken: Sequence[Box]) -> list[Strip]:
+    """The strips of upright text outside these boxes."""
+    upright = (glyph for glyph in page.glyphs if glyph.turn == 0)
+    return glyphs_to_strips(glyph for glyph in upright if not any(holds(box, *middle(glyph.box)) for box in taken))
+
+
+def with_unruled(
+    page: RawPage, strips: Sequence[Strip], ruled: Sequence[Table], charts: Sequence[Box]
+) -> tuple[list[Table], list[Box]]:
     """The tables of a page, ruled or not, and the boxes of ruled grids that are drawn charts.
 
     Coloured columns of figures look like ruled ones; such a grid is part of the table of figures that it stands in.
     """
-    ruled, charts = grids_to_tables(page)
-    whole = [table for table in ruled if has_labels(table)]
-    figures = [Table(box, rows) for box, rows in figure_tables(page, [table.box for table in whole])]
+    figures = [Table(box, rows) for box, rows in figure_tables(page, strips)]
     boxes = [table.box for table in figures]
-    tables = [table for table in ruled if table in whole or not any(overlap(table.box, box) > 0 for box in boxes)]
-    charts = [chart for chart in charts if not any(overlap(chart, box) > 0 for box in boxes)]
+    tables = [table for table in ruled if has_labels(table) or not any(overlap(table.box, box) > 0 for box in boxes)]
     tables += figures
-    for box, rows in banded_tables(page, [*(table.box for table in tables), *charts]):
+    drawn = [chart for chart in charts if not any(overlap(chart, box) > 0 for box in boxes)]
+    for box, rows in banded_tables(page, [*(table.box for table in tables), *drawn]):
         banded = Table(box, rows)
         if is_table(banded, len(rows)) and not any(overlap(box, table.box) > 0 for table in tables):
             tables.append(banded)
-    return tables, charts
+    return tables, drawn
 
 
 def has_labels(table: Table) -> bool:

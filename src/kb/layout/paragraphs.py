@@ -1,16 +1,18 @@
 """A flow's strips → paragraphs: lines joined where the text goes on, parted at indents, bullets, gaps and new type."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from kb.layout.shapes import middle
-from kb.layout.strips import BULLET, Strip, same_line
-from kb.layout.styles import CAPTION, NUMBERED, SENTENCE_END, Typography, is_speaker
+from kb.layout.strips import Strip, same_line
+from kb.layout.styles import Typography
+from kb.marks import BULLET, CAPTION, NO_START, NUMBERED, SENTENCE_END, is_speaker
 
-NO_START = re.compile(r"^[，。；：、）》」』”’！？,;)\]%]")
-"""No line of Chinese begins a paragraph with one of these."""
+
+LONG_LINE = 12
+LEVEL_LINES = 3
+"""So many lines of so many characters that end at one x are a paragraph's, not points of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def rows_to_paragraphs(rows: Sequence[Row], style: Typography) -> list[Paragraph
     pitch = usual_pitch(rows)
     groups: list[list[Row]] = []
     for row in rows:
-        if groups and goes_on(groups[-1], row, rights[round(row.size)], pitch, style):
+        if groups and goes_on(groups[-1], row, rights[groups[-1][-1]], pitch, style):
             groups[-1].append(row)
         else:
             groups.append([row])
@@ -101,7 +103,7 @@ def rows_to_paragraphs(rows: Sequence[Row], style: Typography) -> list[Paragraph
     return [
         Paragraph(
             tuple(group),
-            full=group[-1].right > rights[round(group[-1].size)] - 2 * group[-1].size,
+            full=group[-1].right > rights[group[-1]] - 2 * group[-1].size,
             indented=group[0].left > left + 1.2 * group[0].size,
             first=at == 0,
             last=at == len(groups) - 1,
@@ -110,12 +112,33 @@ def rows_to_paragraphs(rows: Sequence[Row], style: Typography) -> list[Paragraph
     ]
 
 
-def right_edges(rows: Sequence[Row]) -> dict[int, float]:
-    """Where full lines end, by size of type: the ninth tenth of their right edges, since punctuation may hang out."""
+def right_edges(rows: Sequence[Row]) -> dict[Row, float]:
+    """Where each line would end if it were full: where most of its size do, or its neighbours beside a picture.
+
+    For most lines it is the ninth tenth of the right edges, since punctuation may hang out.
+    """
     edges: dict[int, list[float]] = {}
     for row in rows:
         edges.setdefault(round(row.size), []).append(row.right)
-    return {size: sorted(found)[int(0.9 * (len(found) - 1))] for size, found in edges.items()}
+    usual = {size: sorted(found)[int(0.9 * (len(found) - 1))] for size, found in edges.items()}
+    rights = {row: usual[round(row.size)] for row in rows}
+    for run in level_runs(rows):
+        rights.update({row: max(row.right for row in run) for row in run})
+    return rights
+
+
+def level_runs(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Stretches of long lines that end at one x, as the lines of a paragraph set around a picture do."""
+    run: list[Row] = []
+    for row in rows:
+        if run and abs(row.right - run[-1].right) < 0.6 * row.size and len(row.text) >= LONG_LINE:
+            run.append(row)
+            continue
+        if len(run) >= LEVEL_LINES:
+            yield run
+        run = [row] if len(row.text) >= LONG_LINE else []
+    if len(run) >= LEVEL_LINES:
+        yield run
 
 
 def usual_pitch(rows: Sequence[Row]) -> float:

@@ -1,6 +1,5 @@
 """Glyphs → strips: stretches of one printed line that belong together, split at gaps wider than a character."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,11 +8,6 @@ from kb.layout.shapes import height, middle, union
 from kb.records import Box, Glyph
 
 T = TypeVar("T", str, float)
-
-NUMERIC = re.compile(r"^[\d\s.,，%％‰\-–—~+＋±/:：xX×年月亿万元个户（）()\[\]<>≤≥]+$")
-"""Text that is figures alone, with their signs, units and brackets."""
-
-BULLET = re.compile(r"^[•●·▪◆■□➢➤✓✔▶►○◇※★\uf000-\uf0ff\ue000-\ue0ff]")
 
 GAP = 1.0
 """A gap wider than this, in character sizes, parts two strips of one line: columns, cells, labels."""

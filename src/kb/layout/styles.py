@@ -8,33 +8,12 @@ from dataclasses import dataclass, replace
 from kb.layout.noise import page_strips
 from kb.layout.page import PageLayout
 from kb.layout.strips import Strip
+from kb.marks import numbering
 
-SENTENCE_END = re.compile(r"[。！？；!?;…][”’」』）)]*$")
-NUMBERED = re.compile(
-    r"^(?:[（(]?\d{1,2}[)）]|\d{1,2}\s?[.、．](?!\d)|[①-⑳]|[一二三四五六七八九十]{1,3}、|[（(][一二三四五六七八九十]{1,3}[)）]|[-–—]\s)"
-)
-CAPTION = re.compile(r"^(?:(?:图表?|表|Figure|Table|Fig\.)\s*\d|(?:资料|数据)?来源[：:]|注[：:]|说明[：:])")
-NOTE_MARK = re.compile(
-    r"^(?:[（(\[【]\d{1,3}[)）\]】]|\d{1,3}[.、．\s](?!\d)|[①-⑳]|[*＊†‡※]|\d{1,2}(?=[《“\u4e00-\u9fff])(?![年月日世个家亿万元]))"
-)
-SPEAKER = re.compile(r"^[—–-]{1,2}\s*\S")
 BOLD = re.compile(r"bold|black|heavy|semibold|demi|medium|simhei|zenhei", re.IGNORECASE)
 
 LEAST_TEXT = 80
 """A page with fewer characters tells nothing of its type."""
-
-NUMBERINGS = (
-    re.compile(r"^第[一二三四五六七八九十百\d]+[章篇部编]"),
-    re.compile(r"^第[一二三四五六七八九十百\d]+节"),
-    re.compile(r"^[一二三四五六七八九十]{1,3}、"),
-    re.compile(r"^[（(][一二三四五六七八九十]{1,3}[)）]"),
-    re.compile(r"^\d{1,2}[.、．\s](?!\d)"),
-    re.compile(r"^\d{1,2}\.\d{1,2}(?![.\d])"),
-    re.compile(r"^\d{1,2}\.\d{1,2}\.\d{1,2}(?![.\d])"),
-    re.compile(r"^\d{1,2}(?:\.\d{1,2}){3}"),
-    re.compile(r"^[（(]\d{1,2}[)）]"),
-)
-"""Numberings of headings from the outermost in; what has none comes after all of them at the same size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +30,6 @@ class Typography:
     def is_bold(self, strip: Strip) -> bool:
         """Whether the whole strip is set in a bolder font than the body."""
         return not strip.mixed and bool(BOLD.search(strip.font)) and not self.is_body(strip)
-
-
-def is_speaker(text: str) -> bool:
-    """Whether a line signs a quotation: ——杭州银行副行长 李炯."""
-    return bool(SPEAKER.match(text)) and len(text) <= 40 and not re.search(r"[，。；：]", text)
 
 
 def document_typography(layouts: Sequence[PageLayout]) -> Typography:
@@ -82,12 +56,6 @@ def page_typography(layout: PageLayout, style: Typography) -> Typography:
     if usual > 0.1 * sum(sizes.values()) or sum(sizes.values()) < LEAST_TEXT:
         return style
     return replace(style, size=min(style.size, sizes.most_common(1)[0][0]))
-
-
-def numbering(text: str) -> int:
-    """How deep a heading's numbering is, as a place in NUMBERINGS; their count where it has none."""
-    found = [depth for depth, pattern in enumerate(NUMBERINGS) if pattern.match(text)]
-    return found[-1] if found else len(NUMBERINGS)
 
 
 def heading_levels(headings: Sequence[tuple[float, str]]) -> dict[tuple[float, int], int]:

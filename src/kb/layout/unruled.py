@@ -1,5 +1,6 @@
 """Tables without ruled cells: rows of coloured bands, and columns of figures that stand under each other."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,19 +8,19 @@ from itertools import pairwise
 from statistics import median
 
 from kb.layout.shapes import area, height, holds, middle, overlap, union, width
-from kb.layout.strips import NUMERIC, Cell, Strip, glyphs_to_strips
+from kb.layout.strips import Cell, Strip, glyphs_to_strips
+from kb.marks import NUMERIC
 from kb.records import Box, RawPage
 
 LEAST_BANDS = 2
 LEAST_ROWS = 3
-LEAST_DIGITS = 12
-"""A page with fewer digits has no table of figures."""
-
 MOST_NAME = 20
 """The name of a column has at most this many characters."""
 
 MOST_BREAK = 2
 """So many lines without figures may stand between two that have some."""
+
+PROSE = re.compile(r"[，。；！？]")
 
 Rows = tuple[tuple[Cell | None, ...], ...]
 Line = list[Strip]
@@ -48,13 +49,19 @@ class Columns:
 
     def names(self, strips: Sequence[Strip], lines: Sequence[Line]) -> tuple[Cell | None, ...]:
         """The names over the columns of these lines; one that stands over several columns is part of each name."""
-        whole = union(strip.box for line in lines for strip in line)
-        edges = (whole[0], *self.cuts, whole[2])
-        over = [
-            [strip for strip in strips if shared(strip.box, left, right) > 0.3 * min(width(strip.box), right - left)]
-            for left, right in pairwise(edges)
-        ]
-        return tuple(self.cell(found, at, union(strip.box for strip in strips)) for at, found in enumerate(over))
+        table = union(strip.box for line in lines for strip in line)
+        names = union(strip.box for strip in strips)
+        edges = (min(table[0], names[0]), *self.cuts, max(table[2], names[2]))
+        over: list[list[Strip]] = [[] for _ in range(len(self.cuts) + 1)]
+        for strip in strips:
+            reached = [
+                at
+                for at, (left, right) in enumerate(pairwise(edges))
+                if shared(strip.box, left, right) > 0.3 * min(width(strip.box), right - left)
+            ]
+            for at in reached or [sum(cut <= middle(strip.box)[0] for cut in self.cuts)]:
+                over[at].append(strip)
+        return tuple(self.cell(found, at, names) for at, found in enumerate(over))
 
     def cell(self, strips: Sequence[Strip], at: int, row: Box) -> Cell:
         """A cell; an empty one has the place that is left for it."""
@@ -72,7 +79,7 @@ def shared(box: Box, left: float, right: float) -> float:
 def banded_tables(page: RawPage, taken: Sequence[Box]) -> Iterator[tuple[Box, Rows]]:
     """Tables whose rows, all or every second one, are coloured bands of one width. `taken` are known already."""
     for bands in stacks(page, taken):
-        whole = union(bands)
+        whole = with_white_row(bands)
         glyphs = [glyph for glyph in page.glyphs if glyph.turn == 0 and holds(whole, *middle(glyph.box))]
         strips = glyphs_to_strips(glyphs)
         columns = find_columns(to_lines(strips))
@@ -85,6 +92,14 @@ def banded_tables(page: RawPage, taken: Sequence[Box]) -> Iterator[tuple[Box, Ro
             rows += [columns.row(inside)] if inside else []
         if len(rows) >= LEAST_ROWS:
             yield whole, tuple(rows)
+
+
+def with_white_row(bands: Sequence[Box]) -> Box:
+    """The box of a table of bands; where every second row is white, so is the one under the last band."""
+    left, top, right, bottom = union(bands)
+    gaps = [below[1] - above[3] for above, below in pairwise(bands)]
+    white = median(gaps) if gaps else 0.0
+    return left, top, right, bottom + (white if white > 0.5 * median([height(band) for band in bands]) else 0.0)
 
 
 def stacks(page: RawPage, taken: Sequence[Box]) -> Iterator[list[Box]]:
@@ -111,12 +126,8 @@ def stacks(page: RawPage, taken: Sequence[Box]) -> Iterator[list[Box]]:
             yield stack
 
 
-def figure_tables(page: RawPage, taken: Sequence[Box]) -> Iterator[tuple[Box, Rows]]:
-    """Tables of lines with a label and figures in columns, as in a financial report, outside those in `taken`."""
-    if sum(glyph.text.isdigit() for glyph in page.glyphs) < LEAST_DIGITS:
-        return
-    free = (glyph for glyph in page.glyphs if not any(holds(box, *middle(glyph.box)) for box in taken))
-    strips = glyphs_to_strips(glyph for glyph in free if glyph.turn == 0)
+def figure_tables(page: RawPage, strips: Sequence[Strip]) -> Iterator[tuple[Box, Rows]]:
+    """Tables of lines with a label and figures in columns, as in a financial report, among the strips of a page."""
     rules = [box for box in (*page.rules, *(shape.box for shape in page.shapes)) if height(box) <= 2 < width(box)]
     lines = to_lines(strips)
     at = 0
@@ -124,15 +135,26 @@ def figure_tables(page: RawPage, taken: Sequence[Box]) -> Iterator[tuple[Box, Ro
         end = run_of_figures(lines, at)
         run = lines[at:end]
         columns = find_columns([line for line in run if is_tabular(line)]) if is_figure_run(run, rules) else None
-        if not columns or any(columns.of(s.box) is None for line in run if is_tabular(line) for s in line):
-            at += 1 if end == at else end - at
-            continue
-        first = header_start(lines, at, columns)
-        header = [strip for line in lines[first:at] for strip in line]
-        rows = [columns.names(header, run)] if header else []
-        rows += [columns.row(strips) for strips in joined_labels(run)]
-        yield union(strip.box for line in lines[first:end] for strip in line), tuple(rows)
-        at = end
+        if columns and (prose := prose_columns(run, columns)):
+            beside = [strip for line in run for strip in line if columns.of(strip.box) not in prose]
+            yield from figure_tables(page, beside)  # the lines of a table are lines of the text beside it too
+        elif columns and all(columns.of(strip.box) is not None for line in run if is_tabular(line) for strip in line):
+            first = header_start(lines, at, columns)
+            header = [strip for line in lines[first:at] for strip in line]
+            rows = [columns.names(header, run)] if header else []
+            rows += [columns.row(strips) for strips in joined_labels(run)]
+            yield union(strip.box for line in lines[first:end] for strip in line), tuple(rows)
+        at = max(end, at + 1)
+
+
+def prose_columns(run: Sequence[Line], columns: Columns) -> set[int]:
+    """The columns of a run whose strips read on as sentences: text beside a table, or two columns of text."""
+    words: dict[int, list[str]] = defaultdict(list)
+    for strip in (strip for line in run for strip in line if not is_figure(strip)):
+        at = columns.of(strip.box)
+        if at is not None:
+            words[at].append(strip.text)
+    return {at for at, texts in words.items() if sum(bool(PROSE.search(text)) for text in texts) > 0.3 * len(texts)}
 
 
 def to_lines(strips: Sequence[Strip]) -> list[Line]:
@@ -177,12 +199,20 @@ def run_of_figures(lines: Sequence[Line], start: int) -> int:
 def is_figure_run(run: Sequence[Line], rules: Sequence[Box]) -> bool:
     """Whether tabular lines make a table: several, with two figures each or with rules among them."""
     tabular = [line for line in run if is_tabular(line)]
-    if len(tabular) < LEAST_ROWS:
+    if len(tabular) < LEAST_ROWS or counts_on(tabular):
         return False
     many = sum(sum(is_figure(strip) for strip in line) >= 2 for line in tabular) >= 0.6 * len(tabular)
     box = union(strip.box for line in run for strip in line)
     around = (box[0] - 20, box[1] - 40, box[2] + 20, box[3] + 20)
     return many or sum(holds(around, *middle(rule)) for rule in rules) >= 2
+
+
+def counts_on(lines: Sequence[Line]) -> bool:
+    """Whether each line ends with one whole number, none lower than the one above: the pages of a table of contents."""
+    numbers = [line[-1].text for line in lines]
+    if not all(number.isdecimal() for number in numbers) or any(is_figure(line[-2]) for line in lines):
+        return False
+    return sorted(map(int, numbers)) == list(map(int, numbers))
 
 
 def find_columns(lines: Sequence[Line]) -> Columns | None:
@@ -218,11 +248,14 @@ def line_end(line: Line) -> float:
 def joined_labels(run: Sequence[Line]) -> Iterator[list[Strip]]:
     """The strips of each row: a label about as wide as the widest goes on in the line below."""
     widest = max(line[0].box[2] for line in run)
-    held: list[Strip] = []
-    for line, below in pairwise([*run, []]):
-        strips = [*held, *line]
-        if not is_tabular(line) and line[0].box[2] > widest - 2.5 * line[0].size and below and is_tabular(below):
-            held = strips
-            continue
-        held = []
-        yield strips
+    rows: list[list[Strip]] = []
+    goes_on = False
+    for line in run:
+        bare = not is_tabular(line)
+        row_is_full = bool(rows) and any(is_figure(strip) for strip in rows[-1])
+        if goes_on and bare == row_is_full:
+            rows[-1] += line
+        else:
+            rows.append(list(line))
+        goes_on = line[0].box[2] > widest - 2.5 * line[0].size
+    yield from rows
