@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
 
+from kb.layout.places import Places
 from kb.layout.shapes import area, contains, height, holds, middle, overlap, union, width
 from kb.layout.strips import Strip
 from kb.records import Box, Glyph, RawPage
@@ -29,7 +30,7 @@ MOST_SHAPES = 600
 PROSE = re.compile(r"[。；！？，,;!?]")
 
 
-def drawing_labels(page: RawPage, strips: Sequence[Strip], taken: Sequence[Box]) -> list[Box]:
+def drawing_labels(page: RawPage, places: Places, strips: Sequence[Strip], taken: Sequence[Box]) -> list[Box]:
     """The boxes of the labels on a page: whole small boxes of diagrams, and the strips around the bars of charts.
 
     `strips` are those of the page outside its tables, whose boxes are `taken`.
@@ -37,7 +38,7 @@ def drawing_labels(page: RawPage, strips: Sequence[Strip], taken: Sequence[Box])
     shapes = distinct(shape.box for shape in page.shapes if shape.fill or shape.stroke)
     shapes = [box for box in shapes if not any(overlap(other, box) > 0.3 * area(box) for other in taken)]
     bars = distinct(shape.box for shape in page.shapes if shape.fill)
-    return [*diagram_boxes(page, strips, shapes), *bar_labels(strips, bars)]
+    return [*diagram_boxes(page, places, strips, shapes), *bar_labels(strips, bars)]
 
 
 def distinct(boxes: Iterator[Box]) -> list[Box]:
@@ -46,7 +47,7 @@ def distinct(boxes: Iterator[Box]) -> list[Box]:
     return list(found.values())
 
 
-def diagram_boxes(page: RawPage, strips: Sequence[Strip], shapes: Sequence[Box]) -> list[Box]:
+def diagram_boxes(page: RawPage, places: Places, strips: Sequence[Strip], shapes: Sequence[Box]) -> list[Box]:
     """Boxes that hold a label each and stand together: in rows and columns, or in one row or column beside no text."""
     size = median([glyph.size for glyph in page.glyphs] or [10.0])
     small = [
@@ -54,16 +55,15 @@ def diagram_boxes(page: RawPage, strips: Sequence[Strip], shapes: Sequence[Box])
     ]
     if not LEAST_BOXES <= len(small) <= MOST_SHAPES:
         return []
-    labelled = [box for box in small if is_label_box(box, page.glyphs)]
+    labelled = [box for box in small if is_label_box(places.inside(box))]
     leaves = [box for box in labelled if not any(other is not box and contains(box, other, 1.0) for other in labelled)]
-    groups = [group for group in neighbours(leaves) if is_diagram(group, leaves, page.glyphs)]
+    groups = [group for group in neighbours(leaves) if is_diagram(group, leaves, places)]
     titles = [box for group in groups for box in titles_over(strips, union(group), DIAGRAM_TITLE, size)]
     return [*(box for group in groups for box in group), *titles]
 
 
-def is_label_box(box: Box, glyphs: Sequence[Glyph]) -> bool:
-    """Whether a box holds one to three lines of a few words, and no sentence."""
-    inside = [glyph for glyph in glyphs if holds(box, *middle(glyph.box))]
+def is_label_box(inside: Sequence[Glyph]) -> bool:
+    """Whether the characters in a box are one to three lines of a few words, and no sentence."""
     text = "".join(glyph.text for glyph in inside).strip()
     if not 2 <= len(text) <= MOST_LABEL or PROSE.search(text):
         return False
@@ -90,7 +90,7 @@ def are_close(one: Box, other: Box) -> bool:
     return beside or under
 
 
-def is_diagram(group: Sequence[Box], boxes: Sequence[Box], glyphs: Sequence[Glyph]) -> bool:
+def is_diagram(group: Sequence[Box], boxes: Sequence[Box], places: Places) -> bool:
     """Whether labelled boxes are a drawing: a row of them over text is a row of headings, a column beside text too."""
     if len(group) < LEAST_BOXES:
         return False
@@ -101,7 +101,7 @@ def is_diagram(group: Sequence[Box], boxes: Sequence[Box], glyphs: Sequence[Glyp
     left, top, right, bottom = union(group)
     tall = median([height(box) for box in group])
     beyond = (left, bottom, right, bottom + 2.5 * tall) if rows == 1 else (right, top, right + 4 * tall, bottom)
-    outside = [glyph for glyph in glyphs if holds(beyond, *middle(glyph.box)) and glyph.text.strip()]
+    outside = [glyph for glyph in places.inside(beyond) if glyph.text.strip()]
     return sum(not any(holds(box, *middle(glyph.box)) for box in boxes) for glyph in outside) <= MOST_BESIDE
 
 

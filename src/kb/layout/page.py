@@ -1,14 +1,15 @@
 """One raw page → its strips in reading order, box by box and column by column, with tables as cells."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from kb.layout.drawn import drawing_labels
 from kb.layout.grids import whole_grids
 from kb.layout.order import Item, reading_order
+from kb.layout.places import Places
 from kb.layout.shapes import area, contains, height, holds, middle, overlap, width
-from kb.layout.strips import Cell, Strip, glyphs_to_strips
+from kb.layout.strips import Cell, Strip, drop_doubles, glyphs_to_strips
 from kb.layout.turned import reading_turn, upright_page
 from kb.layout.unruled import banded_tables, figure_tables
 from kb.marks import BULLET, NUMERIC
@@ -76,12 +77,13 @@ class Region:
 def lay_out(page: RawPage) -> PageLayout:
     """Put one page in reading order."""
     turn = reading_turn(page)
-    page = upright_page(page, turn)
-    tables, charts = grids_to_tables(page)
+    page = upright_page(replace(page, glyphs=tuple(drop_doubles(page.glyphs))), turn)
+    places = Places(glyph for glyph in page.glyphs if glyph.turn == 0)
+    tables, charts = grids_to_tables(page, places)
     free = free_strips(page, [table.box for table in tables if has_labels(table)])
     tables, charts = with_unruled(page, free, tables, charts)
-    charts += drawing_labels(page, free, [table.box for table in tables])
-    root = nest_boxes(page, [table.box for table in tables] + charts)
+    charts += drawing_labels(page, places, free, [table.box for table in tables])
+    root = nest_boxes(page, places, [table.box for table in tables] + charts)
     faint = faint_glyphs(page)
     loose: list[Glyph] = []
     for glyph in page.glyphs:
@@ -142,12 +144,12 @@ def has_labels(table: Table) -> bool:
     return 2 * sum(bool(NUMERIC.match(text)) for text in first) <= len(first)
 
 
-def grids_to_tables(page: RawPage) -> tuple[list[Table], list[Box]]:
+def grids_to_tables(page: RawPage, places: Places) -> tuple[list[Table], list[Box]]:
     """The ruled grids that are tables, and the boxes of those that are drawn charts."""
     tables: list[Table] = []
     charts: list[Box] = []
     for grid in whole_grids(page):
-        table = Table(grid.box, tuple(grid_row_to_cells(row, page.glyphs) for row in grid.rows))
+        table = Table(grid.box, tuple(grid_row_to_cells(row, places) for row in grid.rows))
         rows = tuple(row for row in table.rows if any(cell and cell.strips for cell in row))
         table = Table(grid.box, rows)
         if is_table(table, len(grid.rows)):
@@ -157,13 +159,9 @@ def grids_to_tables(page: RawPage) -> tuple[list[Table], list[Box]]:
     return tables, charts
 
 
-def grid_row_to_cells(row: Sequence[Box | None], glyphs: Sequence[Glyph]) -> tuple[Cell | None, ...]:
+def grid_row_to_cells(row: Sequence[Box | None], places: Places) -> tuple[Cell | None, ...]:
     """A row of cell boxes with the text that stands in each."""
-    cells: list[Cell | None] = []
-    for box in row:
-        inside = [glyph for glyph in glyphs if glyph.turn == 0 and holds(box, *middle(glyph.box))] if box else []
-        cells.append(Cell(box, tuple(glyphs_to_strips(inside))) if box else None)
-    return tuple(cells)
+    return tuple(Cell(box, tuple(glyphs_to_strips(places.inside(box)))) if box else None for box in row)
 
 
 def is_table(table: Table, grid_rows: int) -> bool:
@@ -184,7 +182,7 @@ def looks_drawn(grid: Grid) -> bool:
     return sum(box is not None for row in grid.rows for box in row) >= 6
 
 
-def nest_boxes(page: RawPage, taken: Sequence[Box]) -> Region:
+def nest_boxes(page: RawPage, places: Places, taken: Sequence[Box]) -> Region:
     """The page's drawn boxes that hold text, as a tree by containment. `taken` are tables and charts."""
     root = Region((0.0, 0.0, page.width, page.height), [], [], [])
     chosen: list[Box] = []
@@ -198,7 +196,7 @@ def nest_boxes(page: RawPage, taken: Sequence[Box]) -> Region:
             continue
         if any(clashes(box, other) for other in chosen):
             continue
-        if sum(holds(box, *middle(glyph.box)) for glyph in page.glyphs) >= MIN_BOX_GLYPHS:
+        if len(places.inside(box)) >= MIN_BOX_GLYPHS:
             chosen.append(box)
             parent = innermost(root, *middle(box), box)
             parent.children.append(Region(box, [], [], []))

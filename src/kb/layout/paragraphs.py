@@ -9,7 +9,6 @@ from kb.layout.strips import Strip, same_line
 from kb.layout.styles import Typography
 from kb.marks import BULLET, CAPTION, NO_START, NUMBERED, SENTENCE_END, is_speaker
 
-
 LONG_LINE = 12
 LEVEL_LINES = 3
 """So many lines of so many characters that end at one x are a paragraph's, not points of a list."""

@@ -1,10 +1,10 @@
 """Glyphs → strips: stretches of one printed line that belong together, split at gaps wider than a character."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kb.layout.shapes import height, middle, union
+from kb.layout.shapes import middle, union
 from kb.records import Box, Glyph
 
 T = TypeVar("T", str, float)
@@ -12,6 +12,8 @@ T = TypeVar("T", str, float)
 GAP = 1.0
 """A gap wider than this, in character sizes, parts two strips of one line: columns, cells, labels."""
 
+ROW = 4.0
+"""The grain, in points, at which characters are looked for that may be printed twice: more than a sixth of any size."""
 
 OVERHANG = 0.6
 """Tightly set punctuation reaches back into the character before it, up to this many sizes."""
@@ -46,9 +48,9 @@ class Cell:
 
 
 def glyphs_to_strips(glyphs: Iterable[Glyph]) -> list[Strip]:
-    """Strips of glyphs that share a region, from the top down. Overprinted doubles are dropped."""
+    """Strips of glyphs that share a region, from the top down."""
     runs: list[list[Glyph]] = []
-    for glyph in drop_doubles(glyphs):
+    for glyph in glyphs:
         if runs and follows(runs[-1][-1], glyph):
             runs[-1].append(glyph)
         else:
@@ -57,17 +59,15 @@ def glyphs_to_strips(glyphs: Iterable[Glyph]) -> list[Strip]:
     return sorted((run_to_strip(run) for run in join_runs(runs)), key=lambda strip: (strip.box[1], strip.box[0]))
 
 
-def drop_doubles(glyphs: Iterable[Glyph]) -> Iterable[Glyph]:
+def drop_doubles(glyphs: Iterable[Glyph]) -> Iterator[Glyph]:
     """Leave out a character printed again within a sixth of its size: bold by overprint."""
-    seen: dict[tuple[str, int, int], Glyph] = {}
+    seen: dict[tuple[str, int], list[Glyph]] = {}
     for glyph in glyphs:
-        step = max(glyph.size / 3, 1.0)
-        column, row = round(glyph.box[0] / step), round(glyph.box[1] / step)
-        near = (seen.get((glyph.text, column + dx, row + dy)) for dx in (-1, 0, 1) for dy in (-1, 0, 1))
-        if any(other and is_double(other, glyph) for other in near):
-            continue
-        seen[glyph.text, column, row] = glyph
-        yield glyph
+        row = round(glyph.box[1] / ROW)
+        near = (seen.get((glyph.text, at), ()) for at in (row, row - 1, row + 1))
+        if not any(is_double(other, glyph) for others in near for other in others):
+            seen.setdefault((glyph.text, row), []).append(glyph)
+            yield glyph
 
 
 def is_double(one: Glyph, other: Glyph) -> bool:
@@ -85,7 +85,8 @@ def follows(before: Glyph, after: Glyph) -> bool:
 
 def same_line(one: Box, other: Box) -> bool:
     """Whether the middles of two boxes are level, up to a third of the lower one's height."""
-    return abs(middle(one)[1] - middle(other)[1]) < 0.35 * max(min(height(one), height(other)), 1.0)
+    lower = min(one[3] - one[1], other[3] - other[1])
+    return abs(one[1] + one[3] - other[1] - other[3]) < 0.7 * max(lower, 1.0)
 
 
 def join_runs(runs: Sequence[list[Glyph]]) -> list[list[Glyph]]:
