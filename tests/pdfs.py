@@ -2,13 +2,15 @@
 
 import copy
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from random import Random
 
+import pypdfium2 as pdfium
 from PIL import Image
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.lib.utils import ImageReader
@@ -19,8 +21,9 @@ from reportlab.pdfgen.canvas import Canvas
 from kb.banks import default_bank_book
 from kb.layout.blocks import layouts_to_blocks
 from kb.layout.page import PageLayout, lay_out
-from kb.read.pdf import read_facts, read_pages
-from kb.records import Block, Page, Passage, RawPage
+from kb.read.pages import read_pages
+from kb.read.pdf import read_facts
+from kb.records import Block, Bookmark, Kind, Page, Passage, RawPage
 from kb.segment import blocks_to_passages
 
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
@@ -68,12 +71,12 @@ class Read:
     passages: tuple[Passage, ...]
 
 
-def read(path: Path) -> Read:
-    """Read, lay out and cut a PDF as the pipeline does."""
-    count = read_facts(path, 1000).page_count
-    raw = tuple(read_pages(path, range(1, count + 1)))
+def read(path: Path, outline: Sequence[Bookmark] | None = None) -> Read:
+    """Read, lay out and cut a PDF as the pipeline does, with its own bookmarks unless others are given."""
+    facts = read_facts(path, 1000)
+    raw = tuple(read_pages(path, range(1, facts.page_count + 1)))
     layouts = tuple(lay_out(page) for page in raw)
-    pages, blocks = layouts_to_blocks(layouts)
+    pages, blocks = layouts_to_blocks(layouts, facts.outline if outline is None else outline)
     book = default_bank_book()
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     passages = blocks_to_passages(blocks, pages, sha256, lambda text: bool(book.mentions(text)))
@@ -626,3 +629,853 @@ def open_row(path: Path) -> list[list[str]]:
     draw_row(sheet, top, [lines[1:] for lines in rows[2]])
     sheet.save()
     return TABLE_ROWS[:3]
+
+
+# What the tests ask of a reading
+
+
+def texts(read: Read, *kinds: Kind) -> list[str]:
+    """The texts of the blocks of these kinds (all but tables if none is named), in order."""
+    return [squeeze(block.text) for block in read.blocks if block.pieces and (not kinds or block.kind in kinds)]
+
+
+def headings(read: Read) -> list[tuple[int, str]]:
+    """Level and text of each heading."""
+    return [(block.level, block.text) for block in read.blocks if block.kind is Kind.HEADING]
+
+
+def table_rows(read: Read) -> list[list[tuple[str, str]]]:
+    """Table rows as pairs of header and cell."""
+    return [
+        [("".join(p.text for p in header), "".join(p.text for p in cell)) for header, cell in block.cells]
+        for block in read.blocks
+        if block.kind is Kind.TABLE
+    ]
+
+
+def named(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[tuple[str, str]]]:
+    """Rows as table_rows gives them: each cell with its column's name."""
+    return [list(zip(names, row, strict=True)) for row in rows]
+
+
+def fill(sheet: Sheet, box: tuple[float, float, float, float], gray: float = 0.85) -> None:
+    """A coloured area without a border, at x, top, with its width and height."""
+    x, top, wide, high = box
+    sheet.canvas.setFillGray(gray)
+    sheet.canvas.rect(x, sheet.height - top - high, wide, high, stroke=0, fill=1)
+    sheet.canvas.setFillGray(0)
+
+
+def flush(sheet: Sheet, right: float, top: float, words: str, size: float = BODY) -> None:
+    """One line that ends at `right`."""
+    sheet.line(right - pdfmetrics.stringWidth(words, SONG, size), top, words, size)
+
+
+# Drawings
+
+CHART_NAMES = "甲组 乙组 丙组 丁组".split()
+CHART_VALUES = (137, 96, 164, 78)
+LEGEND = "贷款余额（亿元）"
+
+
+def standing_bars(sheet: Sheet, left: float, size: float) -> None:
+    """A chart 190 points wide from 100 to 330: axis numbers, a figure over each bar, a name under it, a legend."""
+    for number in (0, 50, 100, 150):
+        flush(sheet, left + 22, 300 - number - size / 2, str(number), size)
+    bare_bars(sheet, left + 30, size)
+    fill(sheet, (left + 40, 324, 6, 6), 0.6)
+    sheet.line(left + 50, 322, LEGEND, size)
+
+
+def bare_bars(sheet: Sheet, left: float, size: float) -> None:
+    """Bars on a base line at 300 with a figure over each and a name under it, and nothing else."""
+    for at, (name, value) in enumerate(zip(CHART_NAMES, CHART_VALUES, strict=True)):
+        x = left + 40 * at
+        fill(sheet, (x, 300 - value, 24, value), 0.6)
+        sheet.line(x + 3, 300 - value - size - 3, str(value), size)
+        sheet.line(x + 2, 305, name, size)
+
+
+def lying_bars(sheet: Sheet, left: float, size: float) -> None:
+    """A chart 200 points wide from 120 to 230: a name before each bar, a figure behind it."""
+    for at, (name, value) in enumerate(zip(CHART_NAMES, CHART_VALUES, strict=True)):
+        top = 120 + 30 * at
+        sheet.line(left, top + 3, name, size)
+        fill(sheet, (left + 40, top, 0.8 * value, 16), 0.6)
+        sheet.line(left + 46 + 0.8 * value, top + 3, str(value), size)
+
+
+def chart_beside_prose(path: Path, draw: Callable[[Sheet, float, float], None], size: float) -> list[str]:
+    """Two paragraphs in the left column, and a chart with labels of `size` in the right one. Returns the paragraphs."""
+    sheet, paragraphs = headed(path), [prose(1, 200), prose(2, 200)]
+    top = sheet.text(72, 90, 210, paragraphs[0])
+    sheet.text(72, top, 210, paragraphs[1])
+    draw(sheet, 313, size)
+    sheet.save()
+    return paragraphs
+
+
+def chart_over_wide_prose(path: Path) -> list[str]:
+    """A paragraph beside a chart, as wide as is left, and one of the page's width under both. Returns them."""
+    sheet, paragraphs = headed(path), [prose(1, 250), prose(2, 250)]
+    sheet.text(72, 90, 210, paragraphs[0])
+    standing_bars(sheet, 323, 8)
+    sheet.text(72, 420, 441, paragraphs[1])
+    sheet.save()
+    return paragraphs
+
+
+def caption_beside_prose(path: Path) -> tuple[str, str]:
+    """A paragraph in the left column, and at its right a picture with its caption over it. Returns both texts."""
+    sheet, text, caption = headed(path), prose(1, 330), "图1　各组贷款余额"
+    sheet.text(72, 90, 210, text)
+    sheet.line(323, 125, caption, 9)
+    sheet.canvas.drawImage(picture(), 323, 842 - 300, 180, 150)
+    sheet.save()
+    return text, caption
+
+
+DIAGRAM = "智能外呼 远程面签 电子合同 自动审批 贷后预警 统一支付 开放接口 数据沙箱 隐私计算 云端核算".split()
+
+
+def diagram(path: Path) -> list[str]:
+    """Two rows of five small boxes with a label each, between two paragraphs. Returns the paragraphs."""
+    sheet, paragraphs = headed(path), [prose(1, 250), prose(2, 250)]
+    sheet.text(72, 90, 441, paragraphs[0])
+    for at, label in enumerate(DIAGRAM):
+        x, top = 72 + 89 * (at % 5), 300 + 50 * (at // 5)
+        sheet.box(x, top, 80, 36)
+        sheet.line(x + 18, top + 12, label)
+    sheet.text(72, 430, 441, paragraphs[1])
+    sheet.save()
+    return paragraphs
+
+
+def small_cards(path: Path) -> list[str]:
+    """Two rows of four boxes as small as those of a diagram, with a short sentence in each. Returns these."""
+    sheet, sentences = headed(path), [f"{when}，{what}先行。" for when, what in zip(WHEN, WHAT[:8], strict=False)]
+    sheet.text(72, 90, 441, prose(1, 250))
+    for at, sentence in enumerate(sentences):
+        x, top = 72 + 112 * (at % 4), 300 + 66 * (at // 4)
+        sheet.box(x, top, 102, 54)
+        sheet.text(x + 6, top + 8, 90, sentence, indent=0)
+    sheet.save()
+    return sentences
+
+
+def ruled_words(path: Path) -> list[list[str]]:
+    """A ruled table of the words of DIAGRAM, five columns wide, under the names of the columns. Returns its rows."""
+    sheet, rows = headed(path), ["甲行 乙行 丙行 丁行 戊行".split(), DIAGRAM[:5], DIAGRAM[5:]]
+    sheet.text(72, 90, 441, prose(1, 250))
+    for at, row in enumerate(rows):
+        for place, word in enumerate(row):
+            sheet.box(72 + 88 * place, 300 + 30 * at, 88, 30)
+            sheet.line(80 + 88 * place, 308 + 30 * at, word)
+    sheet.save()
+    return rows
+
+
+def headed_columns(path: Path, labels: Sequence[str]) -> list[Card]:
+    """A slide with a row of boxes, a label in each, over columns of text without a frame."""
+    sheet = Sheet(path, SLIDE)
+    sheet.line(40, 30, "青岛银行：接口银行", 26)
+    cards = [Card(label, prose(40 + at, 90)) for at, label in enumerate(labels)]
+    step = 880 / len(cards)
+    for at, card in enumerate(cards):
+        x = 40 + step * at
+        sheet.box(x, 100, step - 30, 30)
+        sheet.line(x + 10, 108, card.label, 14)
+        sheet.text(x, 145, step - 30, card.text, 12, indent=0)
+    sheet.save()
+    return cards
+
+
+def labelled_texts(path: Path) -> list[Card]:
+    """A slide with a column of boxes, a label in each, and the text of each at its right."""
+    sheet = Sheet(path, SLIDE)
+    cards = [Card(label, prose(50 + at, 90)) for at, label in enumerate("背景 难点 措施 效果 启示".split())]
+    sheet.line(40, 30, "青岛银行：接口银行", 26)
+    for at, card in enumerate(cards):
+        top = 90.0 + 85 * at
+        sheet.box(40, top, 90, 60)
+        sheet.line(60, top + 22, card.label, 14)
+        sheet.text(160, top + 4, 740, card.text, 12, indent=0)
+    sheet.save()
+    return cards
+
+
+# Tables without rules
+
+FIGURE_EDGES = (330.0, 420.0, 513.0)
+FIGURE_NAMES = ("项目", "余额年末", "余额年初", "增幅（%）")
+FIGURE_ROWS = [
+    ["发放贷款和垫款", "1,284.6", "1,190.2", "7.9"],
+    ["吸收存款", "2,003.1", "1,876.4", "6.8"],
+    ["以公允价值计量且其变动计入当期损益的资产", "88.0", "91.7", "-4.0"],
+    ["存放同业款项", "45.2", "不适用", "-"],
+    ["合计", "3,420.9", "3,158.3", "8.3"],
+]
+
+
+def figure_row(sheet: Sheet, top: float, row: Sequence[str], indent: float, on_last: bool) -> float:
+    """A label, in two lines where it is long, and its figures, on its last line or its first; the bottom."""
+    lines = [line for _, line in wrap(row[0], 150, BODY)]
+    for at, line in enumerate(lines):
+        sheet.line(72 + indent, top + PITCH * BODY * at, line)
+    for right, figure in zip(FIGURE_EDGES, row[1:], strict=True):
+        flush(sheet, right, top + (PITCH * BODY * (len(lines) - 1) if on_last else 0), figure)
+    return top + PITCH * BODY * len(lines)
+
+
+def figures(path: Path, indent: float = 0.0, on_last: bool = True) -> list[str]:
+    """A table of FIGURE_ROWS between two paragraphs: a name over two columns, and colour behind one of them.
+
+    The labels are set in by `indent` points; a figure stands on the last line of its label, or on the first.
+    """
+    sheet, paragraphs = headed(path), [prose(1, 250), prose(2, 250)]
+    sheet.text(72, 90, 441, paragraphs[0])
+    fill(sheet, (275, 330, 60, 7.7 * PITCH * BODY))
+    sheet.line(345, 332, "余额")
+    top = 332 + PITCH * BODY
+    sheet.line(72, top, "项目")
+    for right, name in zip(FIGURE_EDGES, ("年末", "年初", "增幅（%）"), strict=True):
+        flush(sheet, right, top, name)
+    top += PITCH * BODY
+    for row in FIGURE_ROWS:
+        top = figure_row(sheet, top, row, indent, on_last)
+    sheet.text(72, top + 40, 441, paragraphs[1])
+    sheet.save()
+    return paragraphs
+
+
+YEAR_NAMES = ("指标", "2020年", "2019年", "变动")
+YEAR_ROWS = [
+    ["手机银行用户（万户）", "812", "640", "26.9%"],
+    ["柜面替代率", "93.1%", "90.4%", "2.7%"],
+    ["科技投入（亿元）", "3.4", "2.6", "30.8%"],
+    ["科技人员（人）", "412", "351", "17.4%"],
+]
+
+
+def draw_figures(sheet: Sheet, top: float, rows: Sequence[Sequence[str]]) -> float:
+    """Rows of a label and figures, or of a title alone; the bottom."""
+    for row in rows:
+        sheet.line(72, top, row[0])
+        for right, figure in zip(FIGURE_EDGES, row[1:], strict=False):
+            flush(sheet, right, top, figure)
+        top += PITCH * BODY
+    return top
+
+
+YEAR_WORDS = ("指标", "年末", "年初", "变动")
+
+
+def years(
+    path: Path, names: Sequence[str] = YEAR_NAMES, title: str = "", left: float = 72, unit: str = ""
+) -> list[str]:
+    """A table of YEAR_ROWS under these names between two paragraphs; a title and a unit may stand right over it."""
+    sheet, paragraphs = headed(path), [prose(1, 250), prose(2, 250)]
+    sheet.text(72, 90, 441, paragraphs[0])
+    sheet.line(left, 302 - (PITCH * BODY if unit else 0), title)
+    flush(sheet, 513, 302, unit, 9)
+    top = draw_figures(sheet, 320, (names, *YEAR_ROWS))
+    sheet.text(72, top + 40, 441, paragraphs[1])
+    sheet.save()
+    return paragraphs
+
+
+def filled_cells(path: Path, ruled: bool) -> None:
+    """YEAR_ROWS with colour behind the header and behind each label, as bars from one left edge; with rules or not."""
+    sheet = headed(path)
+    sheet.text(72, 90, 441, prose(1, 250))
+    for at, row in enumerate((YEAR_NAMES, *YEAR_ROWS)):
+        top = 300.0 + 20 * at
+        fill(sheet, (72, top, 150 if at else 441, 20))
+        for left, wide in ((72, 150), (222, 110), (332, 90), (422, 91)) if ruled else ():
+            sheet.box(left, top, wide, 20)
+        sheet.line(76, top + 4, row[0])
+        for right, figure in zip(FIGURE_EDGES, row[1:], strict=True):
+            flush(sheet, right - 4, top + 4, figure)
+    sheet.save()
+
+
+def grouped_years(path: Path) -> list[str]:
+    """YEAR_ROWS under YEAR_WORDS, a title over each two of them. Returns the titles."""
+    sheet, titles = headed(path), ["客户与渠道", "科技条线"]
+    sheet.text(72, 90, 441, prose(1, 250))
+    rows = [YEAR_WORDS, titles[:1], *YEAR_ROWS[:2], titles[1:], *YEAR_ROWS[2:]]
+    top = draw_figures(sheet, 320, rows)
+    sheet.text(72, top + 40, 441, prose(2, 250))
+    sheet.save()
+    return titles
+
+
+def years_over_break(path: Path, header_again: bool) -> list[list[str]]:
+    """A table of figures over a page break, its header repeated or not. Returns the rows."""
+    sheet, rows = headed(path), [*YEAR_ROWS, *(row for row in FIGURE_ROWS if len(row[0]) < 12)]
+    sheet.text(72, 90, 441, prose(1, 600))
+    draw_figures(sheet, 680, (YEAR_NAMES, *rows[:3]))
+    sheet.page()
+    top = draw_figures(sheet, 80, (YEAR_NAMES, *rows[3:]) if header_again else rows[3:])
+    sheet.text(72, top + 40, 441, prose(2, 250))
+    sheet.save()
+    return rows
+
+
+def figures_beside_prose(path: Path) -> str:
+    """YEAR_ROWS in the left one of two columns, prose in the right one. Returns the prose."""
+    sheet, text = headed(path), prose(1, 330)
+    for at, row in enumerate((YEAR_NAMES, *YEAR_ROWS)):
+        top = 120 + PITCH * BODY * at
+        sheet.line(72, top, row[0])
+        for right, figure in zip((205, 245, 285), row[1:], strict=True):
+            flush(sheet, right, top, figure, 9)
+    sheet.text(330, 120, 210, text)
+    sheet.save()
+    return text
+
+
+def banded(path: Path, coloured: Sequence[int], apart: float = 28) -> list[str]:
+    """TABLE_ROWS under their header between two paragraphs, without rules, these of its six rows coloured.
+
+    `apart` is how many points the lines of one column end before the next one at least, but for a stop.
+    """
+    sheet, paragraphs = headed(path), [prose(1, 200), prose(2, 200)]
+    sheet.text(72, 90, 441, paragraphs[0])
+    top = 240.0
+    for at, row in enumerate((TABLE_HEADER, *TABLE_ROWS)):
+        cells = [[line for _, line in wrap(cell, wide - apart, BODY)] for cell, wide in zip(row, WIDTHS, strict=True)]
+        high = max(len(lines) for lines in cells) * PITCH * BODY + 8
+        if at in coloured:
+            fill(sheet, (72, top, sum(WIDTHS), high), 0.7 if at == 0 else 0.85 + 0.1 * (at % 2))
+        x = 77.0
+        for lines, wide in zip(cells, WIDTHS, strict=True):
+            for place, line in enumerate(lines):
+                sheet.line(x, top + 6 + place * PITCH * BODY, line)
+            x += wide
+        top += high
+    sheet.text(72, top + 40, 441, paragraphs[1])
+    sheet.save()
+    return paragraphs
+
+
+def coloured_texts(path: Path) -> list[str]:
+    """Three coloured areas of one width under each other, a paragraph in each. Returns the paragraphs."""
+    sheet, paragraphs = headed(path), [prose(seed, 120) for seed in range(3)]
+    for at, text in enumerate(paragraphs):
+        fill(sheet, (72, 100 + 90 * at, 441, 84))
+        sheet.text(82, 108 + 90 * at, 421, text)
+    sheet.save()
+    return paragraphs
+
+
+def columns_with_figures(path: Path) -> list[str]:
+    """Two columns of prose with figures in it; at the right, three of them stand on lines of their own."""
+    sheet = headed(path)
+    left = "2019年末贷款增长12.5%，2020年末增长9.8%。" + prose(1, 250)
+    sheet.text(72, 90, 210, left)
+    rights = []
+    for at, (figure, words) in enumerate((("1,280亿元", "贷款余额"), ("93.1%", "柜面替代率"), ("412", "科技人员"))):
+        top = 90 + 3 * PITCH * BODY * at
+        sheet.line(333, top, figure)
+        rights.append(f"{words}比上年又多了一成，分支机构各有不同。")
+        sheet.text(333, top + PITCH * BODY, 190, rights[-1], indent=0)
+    sheet.save()
+    return [left, *rights]
+
+
+def bare_contents(path: Path, ruled: bool) -> list[str]:
+    """A cover, contents whose page numbers stand at the right edge without leaders, and the chapters. Returns entries.
+
+    A hairline may stand under each entry.
+    """
+    sheet, entries = (
+        headed(path),
+        [f"第{number}章　{words}" for number, words in zip("一二三四五六", WHAT, strict=False)],
+    )
+    sheet.page()
+    sheet.line(72, 80, "目录", 18)
+    for at, entry in enumerate(entries):
+        top = 130 + 24 * at
+        sheet.line(72, top, entry)
+        flush(sheet, 513, top, str(11 * at + 12))
+        if ruled:
+            sheet.canvas.line(72, sheet.height - top - 17, 513, sheet.height - top - 17)
+    sheet.page()
+    for at, entry in enumerate(entries):
+        sheet.line(72, 80, entry, 16)
+        sheet.text(72, 120, 441, prose(at, 200))
+        sheet.page()
+    sheet.save()
+    return entries
+
+
+# Tables over page breaks
+
+
+def uprights(sheet: Sheet, top: float, high: float) -> None:
+    """The upright rules of a row of a table, without those above and under it."""
+    edges = [72 + sum(WIDTHS[:at]) for at in range(len(WIDTHS) + 1)]
+    for edge in edges:
+        sheet.canvas.line(edge, sheet.height - top, edge, sheet.height - top - high)
+
+
+def draw_open_row(sheet: Sheet, top: float, cells: Sequence[Sequence[str]]) -> float:
+    """A row of cells between upright rules alone; its bottom."""
+    high = max(len(lines) for lines in cells) * PITCH * BODY + 8
+    uprights(sheet, top, high)
+    x = 72.0
+    for lines, wide in zip(cells, WIDTHS, strict=True):
+        for at, line in enumerate(lines):
+            sheet.line(x + 5, top + 6 + at * PITCH * BODY, line)
+        x += wide
+    return top + high
+
+
+def open_both(path: Path, header_again: bool) -> list[list[str]]:
+    """A row cut by the page break, no rule under its first part; nor over what comes first on the next page."""
+    sheet, rows = headed(path), [cell_lines(row) for row in TABLE_ROWS]
+    sheet.text(72, 90, 441, prose(1, 250))
+    top = draw_row(sheet, 560, [[name] for name in TABLE_HEADER])
+    for row in rows[:2]:
+        top = draw_row(sheet, top, row)
+    draw_open_row(sheet, top, [lines[:1] for lines in rows[2]])
+    sheet.page()
+    rest = [lines[1:] for lines in rows[2]]
+    if header_again:
+        top = draw_row(sheet, draw_open_row(sheet, 90, [[name] for name in TABLE_HEADER]), rest)
+    else:
+        top = draw_open_row(sheet, 90, rest)
+    for row in rows[3:]:
+        top = draw_row(sheet, top, row)
+    sheet.save()
+    return TABLE_ROWS
+
+
+def table_tail(path: Path) -> list[list[str]]:
+    """A ruled table whose last page holds the header again and the last line of one cell, and nothing more."""
+    sheet, rows = headed(path), [cell_lines(row) for row in TABLE_ROWS[:3]]
+    sheet.text(72, 90, 441, prose(1, 250))
+    top = draw_row(sheet, 560, [[name] for name in TABLE_HEADER])
+    for row in rows[:2]:
+        top = draw_row(sheet, top, row)
+    draw_row(sheet, top, [rows[2][0], rows[2][1][:-1], rows[2][2]])
+    sheet.page()
+    top = draw_row(sheet, 90, [[name] for name in TABLE_HEADER])
+    draw_row(sheet, top, [[], rows[2][1][-1:], []])
+    sheet.save()
+    return TABLE_ROWS[:3]
+
+
+def titled_rows(path: Path) -> list[str]:
+    """A ruled table in which a title over the whole width names the rows below it. Returns the two titles."""
+    sheet, titles = headed(path), ["零售条线", "对公条线"]
+    sheet.text(72, 90, 441, prose(1, 250))
+    top = draw_row(sheet, 300, [[name] for name in TABLE_HEADER])
+    for at, row in enumerate(TABLE_ROWS[:4]):
+        if at in (0, 2):
+            sheet.box(72, top, sum(WIDTHS), 26)
+            sheet.line(77, top + 6, titles[at // 2])
+            top += 26
+        top = draw_row(sheet, top, cell_lines(row))
+    sheet.save()
+    return titles
+
+
+# Turned pages
+
+
+def turned_report(path: Path, turn: int) -> list[str]:
+    """Two columns and a ruled table of TABLE_ROWS, shown lying on their side or upside down. Returns the texts."""
+    sheet, texts = Sheet(path, A4 if turn == 180 else A4[::-1]), [prose(1, 150), prose(2, 150)]
+    sheet.height = A4[1]  # reportlab turns the page's box with the page
+    sheet.canvas.setPageRotation(turn)
+    sheet.line(72, 60, TITLE, 16)
+    sheet.text(72, 100, 210, texts[0])
+    sheet.text(313, 100, 210, texts[1])
+    top = draw_row(sheet, 320, [[name] for name in TABLE_HEADER])
+    for row in TABLE_ROWS:
+        top = draw_row(sheet, top, cell_lines(row))
+    sheet.save()
+    return [TITLE, *texts]
+
+
+def side_title(path: Path, turn: int) -> tuple[str, str]:
+    """Prose, and a title that runs up or down its margin. Returns both."""
+    sheet, text, side = headed(path), prose(1, 400), "业务回顾与展望"
+    sheet.text(72, 90, 441, text)
+    sheet.canvas.saveState()
+    sheet.canvas.translate(40 if turn == 270 else 560, 842 - (300 if turn == 270 else 200))
+    sheet.canvas.rotate(-turn)
+    sheet.canvas.setFont(SONG, 14)
+    sheet.canvas.drawString(0, 0, side)
+    sheet.canvas.restoreState()
+    sheet.save()
+    return text, side
+
+
+# Outlines
+
+OUTLINE = (
+    (1, "转型从哪里来"),
+    (2, "外部压力"),
+    (2, "内部短板"),
+    (3, "人才不够"),
+    (1, "转型到哪里去"),
+    (2, "先做减法"),
+    (2, "再做加法"),
+)
+
+
+def bookmarked_headings(path: Path) -> tuple[Bookmark, ...]:
+    """The headings of OUTLINE in one size over prose, two on a page, with bookmarks to them. Returns these."""
+    sheet, bookmarks, page = Sheet(path), [], 1
+    for at, (level, title) in enumerate(OUTLINE):
+        top = 80.0 + 320 * (at % 2)
+        page = 1 + at // 2
+        sheet.canvas.bookmarkPage(title)
+        sheet.canvas.addOutlineEntry(title, title, level - 1)
+        sheet.line(72, top, title, 14)
+        sheet.text(72, top + 30, 441, prose(at, 200))
+        bookmarks.append(Bookmark(level, title, page))
+        if at % 2:
+            sheet.page()
+    sheet.save()
+    return tuple(bookmarks)
+
+
+def indented_contents(path: Path) -> list[tuple[int, str]]:
+    """A contents page whose entries are set in by level, and their headings in one size. Returns these with levels."""
+    sheet = Sheet(path)
+    sheet.line(250, 80, "目录", 18)
+    for at, (level, title) in enumerate(OUTLINE):
+        left = 72 + 24 * (level - 1)
+        dots = "." * int((513 - left - pdfmetrics.stringWidth(title, SONG, BODY)) / 5)
+        sheet.line(left, 130 + 24 * at, f"{title}{dots}{at + 2}")
+    sheet.page()
+    for at, (_, title) in enumerate(OUTLINE):
+        sheet.line(72, 80, title, 14)
+        sheet.text(72, 110, 441, prose(at, 200))
+        sheet.page()
+    sheet.save()
+    return list(OUTLINE)
+
+
+def plain_headings(path: Path) -> tuple[Bookmark, ...]:
+    """The titles of OUTLINE set like the text that they stand over. Returns them as bookmarks."""
+    sheet = Sheet(path)
+    for at, (_, title) in enumerate(OUTLINE):
+        top = 80.0 + 320 * (at % 2)
+        sheet.line(72, top, title)
+        sheet.text(72, top + 30, 441, prose(at, 200))
+        if at % 2:
+            sheet.page()
+    sheet.save()
+    return tuple(Bookmark(level, title, 1 + at // 2) for at, (level, title) in enumerate(OUTLINE))
+
+
+# Notes
+
+
+def notes_under_columns(path: Path) -> tuple[list[str], list[str]]:
+    """Two columns of prose, each with two notes in small type at its foot. Returns paragraphs and notes."""
+    sheet, paragraphs, notes = headed(path), [prose(1, 400), prose(2, 400)], []
+    for column, text in enumerate(paragraphs):
+        x = 72 + 241 * column
+        sheet.text(x, 90, 210, text)
+        sheet.canvas.line(x, 842 - 700, x + 60, 842 - 700)
+        for at in range(2):
+            notes.append(f"{2 * column + at + 1}. {prose(60 + 2 * column + at, 18)}"[:26])
+            sheet.line(x, 708 + 14 * at, notes[-1], 7.5)
+    sheet.save()
+    return paragraphs, notes
+
+
+def list_at_foot(path: Path) -> list[str]:
+    """Prose, and a numbered list in the same type as the last thing on the page. Returns the points."""
+    sheet, points = headed(path), [f"{number}. {prose(number, 25)}" for number in (1, 2, 3)]
+    top = sheet.text(72, 90, 441, prose(10, 600))
+    for at, point in enumerate(points):
+        sheet.line(72, top + 8 + PITCH * BODY * at, point)
+    sheet.save()
+    return points
+
+
+def marked_note(path: Path, mark: str) -> tuple[str, str]:
+    """A paragraph with a raised mark in small type, and at the foot the note with the same mark. Returns both."""
+    sheet, before, after = headed(path), "几经讨论，管理层集中整理接口清单", "，为的是减少重复劳动。"
+    sheet.line(72 + 2 * BODY, 90, before)
+    right = 72 + 2 * BODY + BODY * len(before)
+    sheet.line(right, 88, mark, 5.5)
+    right += pdfmetrics.stringWidth(mark, SONG, 5.5)
+    sheet.line(right, 90, after)
+    sheet.text(72, 120, 441, prose(1, 400))
+    note = f"{mark} 接口清单见附录，由科技部门每季修订。"
+    sheet.canvas.line(72, 842 - 740, 220, 842 - 740)
+    sheet.line(72, 748, note, 8)
+    sheet.save()
+    return f"{before}{mark}{after}", note
+
+
+# Marks on every page
+
+
+def light_watermark(path: Path) -> list[str]:
+    """Prose on four pages with large light words lying across it, on each page in another place."""
+    sheet, paragraphs = headed(path), []
+    for page in range(4):
+        sheet.canvas.setFillGray(0.88)
+        sheet.line(90 + 30 * page, 180 + 110 * page, "仅供测试不得外传", 40)
+        sheet.canvas.setFillGray(0)
+        top = 90.0
+        for seed in range(3 * page, 3 * page + 3):
+            paragraphs.append(prose(seed, 250))
+            top = sheet.text(72, top, 441, paragraphs[-1])
+        sheet.page()
+    sheet.save()
+    return paragraphs
+
+
+def numbered_slides(path: Path) -> list[str]:
+    """Slides with their number in the upper right corner, two of them without. Returns the texts."""
+    sheet, texts = Sheet(path, SLIDE), [prose(seed, 180) for seed in range(6)]
+    for number, text in enumerate(texts, 1):
+        sheet.line(40, 40, f"第{'一二三四五六'[number - 1]}件事情", 26)
+        sheet.text(40, 110, 880, text, 16)
+        if number not in (1, 4):
+            sheet.line(915, 20, f"{number:02}", 12)
+        sheet.page()
+    sheet.save()
+    return texts
+
+
+LEFT_HEADER = "区域银行数字化观察"
+RIGHT_HEADERS = ("第一部分　转型概览", "第二部分　同业案例")
+
+
+def facing_pages(path: Path) -> list[str]:
+    """Prose under one header on every second page, and on the others the name of their part. Returns the paragraphs."""
+    sheet, paragraphs = headed(path), []
+    for page in range(8):
+        if page % 2:
+            flush(sheet, 513, 30, RIGHT_HEADERS[page // 4], 9)
+        else:
+            sheet.line(72, 30, LEFT_HEADER, 9)
+        paragraphs.append(prose(page, 300))
+        sheet.text(72, 90, 441, paragraphs[-1])
+        sheet.page()
+    sheet.save()
+    return paragraphs
+
+
+def repeated_words(path: Path) -> str:
+    """Five pages with the same words on each and nothing else. Returns these."""
+    sheet, words = Sheet(path), "本页有意留白"
+    for _ in range(5):
+        sheet.line(240, 400, words)
+        sheet.page()
+    sheet.save()
+    return words
+
+
+def endless(path: Path) -> str:
+    """Three pages; the content of the second takes a reader minutes, though the file is small. Returns the words."""
+    sheet, texts = Sheet(path, pageCompression=1), [prose(1, 100), prose(2, 100)]
+    sheet.text(72, 90, 441, texts[0])
+    sheet.page()
+    sheet.canvas._code.extend(["1 0 0 1 0 0 cm 10 10 m 20 20 l S"] * 400_000)
+    sheet.page()
+    sheet.text(72, 90, 441, texts[1])
+    sheet.save()
+    return "".join(texts)
+
+
+# Pages for the second reader and for OCR
+
+
+PRINTED, STRIP = "rural2020.pdf", (147.0, 258.0)
+"""A report with its fonts in it, and between which heights of its second page there is a heading over four lines."""
+
+
+def printed_words() -> str:
+    """The words of the strip, without white space."""
+    [page] = read_pages(CORPUS / PRINTED, [2])
+    return squeeze("".join(glyph.text for glyph in page.glyphs if STRIP[0] < glyph.box[3] < STRIP[1]))
+
+
+@cache
+def printed() -> Image.Image:
+    """The strip as a scanner gives it, with 180 dpi."""
+    with pdfium.PdfDocument(CORPUS / PRINTED) as pdf:
+        page = pdf[1]
+        crop = (0, page.get_height() - STRIP[1], 0, STRIP[0])
+        return page.render(scale=2.5, crop=crop).to_pil().convert("L")
+
+
+def draw_scan(sheet: Sheet, turn: int = 0) -> None:
+    """The strip over the whole page, turned clockwise."""
+    file = BytesIO()
+    printed().rotate(-turn, expand=True).save(file, "PNG")
+    file.seek(0)
+    sheet.canvas.drawImage(ImageReader(file), 0, 0, sheet.width, sheet.height)
+
+
+def strip_size(turn: int = 0) -> tuple[float, float]:
+    """The page that the strip fills, in points."""
+    size = A4[0], STRIP[1] - STRIP[0]
+    return size if turn % 180 == 0 else size[::-1]
+
+
+def scanned(path: Path, turn: int = 0) -> str:
+    """A page that is nothing but a scan, which lies turned clockwise in it. Returns its words."""
+    sheet = Sheet(path, strip_size(turn))
+    draw_scan(sheet, turn)
+    sheet.save()
+    return printed_words()
+
+
+def stray_over_scan(path: Path, words: str) -> str:
+    """A scan with a few characters printed over it. Returns the words in the scan."""
+    sheet = Sheet(path, strip_size())
+    draw_scan(sheet)
+    sheet.line(60, 2, words, 9)
+    sheet.save()
+    return printed_words()
+
+
+def title_over_photograph(path: Path) -> str:
+    """A cover: a few words over a picture of many shades. Returns them."""
+    sheet, words = Sheet(path, strip_size()), "二〇二〇年度报告"
+    shades = Image.linear_gradient("L").resize((600, 110))
+    file = BytesIO()
+    shades.save(file, "PNG")
+    file.seek(0)
+    sheet.canvas.drawImage(ImageReader(file), 0, 0, sheet.width, sheet.height)
+    sheet.line(60, 40, words, 20)
+    sheet.save()
+    return words
+
+
+def text_and_scans(path: Path) -> list[str]:
+    """Prose, a scan, prose, on a page each. Returns their words."""
+    sheet, texts = Sheet(path, strip_size()), [prose(1, 60), printed_words(), prose(2, 60)]
+    sheet.text(40, 20, 500, texts[0])
+    sheet.page()
+    draw_scan(sheet)
+    sheet.page()
+    sheet.text(40, 20, 500, texts[2])
+    sheet.save()
+    return texts
+
+
+def off_by_some(text: str) -> str:
+    """Text under a character map that is wrong for its commonest characters: each becomes one nearby that is rare."""
+    wrong = {}
+    for char, _ in Counter(char for char in text if "\u4e00" <= char <= "\u9fff").most_common(12):
+        code = ord(char) + 1
+        while chr(code).encode("gb2312", "ignore") or chr(code).encode("big5", "ignore"):
+            code += 1
+        wrong[char] = chr(code)
+    return text.translate(str.maketrans(wrong))
+
+
+def wrong_map(path: Path, pages: int = 1) -> str:
+    """Pages whose text layer has a wrong character map; a scan shows what is really there. Returns that."""
+    sheet = Sheet(path, strip_size())
+    for page in range(pages):
+        layer = off_by_some(prose(page, 200))
+        sheet.text(40, 2, 500, layer, 6)
+        draw_scan(sheet)  # over it
+        sheet.page()
+    sheet.save()
+    return printed_words()
+
+
+def few_wrong(path: Path) -> None:
+    """Five pages under a wrong map; on the third only two characters among two hundred show it."""
+    sheet = Sheet(path)
+    for page in range(5):
+        text = prose(page, 260)
+        if page == 2:
+            common = next(char for char, other in zip(text, off_by_some(text), strict=True) if char != other)
+            rare = off_by_some(text)[text.index(common)]
+            sheet.text(72, 90, 441, text.replace(common, rare, 2))
+        else:
+            sheet.text(72, 90, 441, off_by_some(text))
+        sheet.page()
+    sheet.save()
+
+
+def bare_pdf(path: Path, *objects: bytes) -> None:
+    """A PDF of these objects, numbered from 1; the first is the catalogue."""
+    data, places = b"%PDF-1.7\n", []
+    for number, body in enumerate(objects, 1):
+        places.append(len(data))
+        data += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    start = len(data)
+    data += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    data += b"".join(b"%010d 00000 n \n" % place for place in places)
+    data += b"trailer\n<</Size %d /Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+    path.write_bytes(data)
+
+
+def stream(head: bytes, body: bytes) -> bytes:
+    """A stream object."""
+    return b"<<%s /Length %d>>\nstream\n%s\nendstream" % (head, len(body), body)
+
+
+def huge_image(path: Path) -> None:
+    """A page whose image says that it has ten thousand million pixels."""
+    image = b"/Type /XObject /Subtype /Image /Width 100000 /Height 100000 /ColorSpace /DeviceGray /BitsPerComponent 1"
+    bare_pdf(
+        path,
+        b"<</Type /Catalog /Pages 2 0 R>>",
+        b"<</Type /Pages /Kids [3 0 R] /Count 1>>",
+        b"<</Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources <</XObject <</I 5 0 R>>>>>>",
+        stream(b"", b"595 0 0 842 0 0 cm /I Do"),
+        stream(image, b"\0" * 1000),
+    )
+
+
+def unnamed_codes(path: Path) -> None:
+    """A page in a font that names none of its characters, and draws none of them."""
+    font = b"<</Type /Font /Subtype /Type0 /BaseFont /Odd /Encoding /Identity-H /DescendantFonts [6 0 R]>>"
+    info = b"<</Registry (Adobe) /Ordering (Identity) /Supplement 0>>"
+    bare_pdf(
+        path,
+        b"<</Type /Catalog /Pages 2 0 R>>",
+        b"<</Type /Pages /Kids [3 0 R] /Count 1>>",
+        b"<</Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources <</Font <</F 5 0 R>>>>>>",
+        stream(b"", b"BT /F 12 Tf 72 700 Td <%s> Tj ET" % b"".join(b"%04X" % code for code in range(900, 940))),
+        font,
+        b"<</Type /Font /Subtype /CIDFontType2 /BaseFont /Odd /CIDSystemInfo %s /DW 1000>>" % info,
+    )
+
+
+def cropped(path: Path) -> str:
+    """A page of which only a part is shown; a note for the printer stands beside it. Returns the words shown."""
+    sheet, words = Sheet(path), "每逢季末集中整理接口清单"
+    sheet.line(100, 100, words, 12)
+    sheet.line(100, 30, "printer's note", 12, "Helvetica")
+    sheet.canvas.setCropBox((50, 100, 500, 780), name="crop")
+    sheet.save()
+    return words
+
+
+def leaning(path: Path) -> str:
+    """A line in a font that is made to lean. Returns it."""
+    sheet, words = Sheet(path), "注：本页的数字由各行提供"
+    text = sheet.canvas.beginText()
+    text.setFont(SONG, 9)
+    text.setTextTransform(1, 0, 0.35, 1, 72, 700)
+    text.textOut(words)
+    sheet.canvas.drawText(text)
+    sheet.save()
+    return words
+
+
+def odd(path: Path, end: bytes) -> str:
+    """A page of prose; a dictionary that ends so ends with a name that has no value instead. Returns the prose."""
+    text = plain(path)
+    path.write_bytes(path.read_bytes().replace(end, b"/Odd".ljust(len(end))))
+    return text

@@ -5,40 +5,27 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pdfplumber
 import pdfs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pdfs import Read, squeeze
+from pdfs import headings, squeeze, table_rows, texts
 
 from kb.layout.order import Item, reading_order
+from kb.layout.outline import levels_by_outline, match_outline
 from kb.layout.paragraphs import rows_to_paragraphs, strips_to_rows
 from kb.layout.strips import Strip, glyphs_to_strips
-from kb.layout.styles import Typography, heading_levels, numbering
-from kb.records import Block, Glyph, Kind
+from kb.layout.styles import Typography, heading_levels
+from kb.layout.turned import shown_box, turn_box
+from kb.marks import numbering
+from kb.records import Block, Bookmark, Box, Glyph, Kind, Page, Piece
+from kb.segment import blocks_to_passages
 
 
 @pytest.fixture
 def pdf(tmp_path: Path) -> Path:
     return tmp_path / "report.pdf"
-
-
-def texts(read: Read, *kinds: Kind) -> list[str]:
-    """The texts of the blocks of these kinds (all but tables if none is named), in order."""
-    return [squeeze(block.text) for block in read.blocks if block.pieces and (not kinds or block.kind in kinds)]
-
-
-def headings(read: Read) -> list[tuple[int, str]]:
-    return [(block.level, block.text) for block in read.blocks if block.kind is Kind.HEADING]
-
-
-def table_rows(read: Read) -> list[list[tuple[str, str]]]:
-    """Table rows as pairs of header and cell."""
-    return [
-        [("".join(p.text for p in header), "".join(p.text for p in cell)) for header, cell in block.cells]
-        for block in read.blocks
-        if block.kind is Kind.TABLE
-    ]
 
 
 def pages_of(block: Block) -> list[int]:
@@ -106,7 +93,8 @@ def test_a_report_without_text_is_read_with_its_problem(pdf: Path):
     sheet.canvas.drawImage(pdfs.picture(), 0, 0, *pdfs.A4)
     sheet.save()
     [page] = pdfs.read(pdf).pages
-    assert (page.text, page.problem) == ("", "no text layer (scan or picture)")
+    assert page.text == ""
+    assert page.problem and page.problem.startswith("no text layer")
 
 
 def test_pages_without_text_keep_their_problem_and_number(pdf: Path):
@@ -126,6 +114,43 @@ def test_a_page_turned_by_its_rotation_is_read_as_shown(pdf: Path):
 def test_a_page_shown_lying_on_its_side_is_read(pdf: Path, turn: int):
     text = pdfs.sideways(pdf, turn)
     assert texts(pdfs.read(pdf)) == [pdfs.TITLE, text]
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_columns_and_a_table_on_a_turned_page_are_read(pdf: Path, turn: int):
+    written = pdfs.turned_report(pdf, turn)
+    read = pdfs.read(pdf)
+    assert texts(read) == written
+    assert table_rows(read) == pdfs.named(pdfs.TABLE_HEADER, pdfs.TABLE_ROWS)
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_lines_of_a_turned_page_have_their_places_on_it_as_shown(pdf: Path, turn: int):
+    pdfs.turned_report(pdf, turn)
+    [page] = pdfs.read(pdf).pages
+    with pdfplumber.open(pdf) as shown:
+        chars = [char for char in shown.pages[0].chars if not char["text"].isspace()]
+        assert (page.width, page.height) == pytest.approx((shown.pages[0].width, shown.pages[0].height))
+    assert len(page.lines) > 20
+    for line in page.lines:
+        left, top, right, bottom = line.box
+        inside = [
+            char
+            for char in chars
+            if left < (char["x0"] + char["x1"]) / 2 < right and top < (char["top"] + char["bottom"]) / 2 < bottom
+        ]
+        assert Counter(char["text"] for char in inside) == Counter(squeeze(page.text[line.start : line.end]))
+        edges = [min(char["x0"] for char in inside), max(char["x1"] for char in inside)]
+        edges += [min(char["top"] for char in inside), max(char["bottom"] for char in inside)]
+        assert edges == pytest.approx([left, right, top, bottom], abs=5)
+
+
+@pytest.mark.parametrize("turn", [90, 270])
+def test_a_title_turned_into_the_margin_stays_on_the_page_and_out_of_the_text(pdf: Path, turn: int):
+    text, side = pdfs.side_title(pdf, turn)
+    read = pdfs.read(pdf)
+    assert texts(read) == [pdfs.TITLE, text]
+    assert Counter(side) <= Counter(read.pages[0].text)
 
 
 # Columns
@@ -181,7 +206,152 @@ def test_contents_are_no_text(pdf: Path):
     assert texts(read, Kind.TEXT) == paragraphs
 
 
+# The outline
+
+
+def test_bookmarks_set_the_levels_of_headings_of_one_type(pdf: Path):
+    bookmarks = pdfs.bookmarked_headings(pdf)
+    assert {level for level, _ in headings(pdfs.read(pdf, outline=()))} == {1}
+    assert headings(pdfs.read(pdf)) == [(mark.level, mark.title) for mark in bookmarks]
+
+
+def test_what_the_bookmarks_leave_out_stands_below_what_they_name(pdf: Path):
+    """Bookmarks that put chapters and sections side by side, and know nothing of what is smaller."""
+    written = pdfs.headings_by_size(pdf)
+    bookmarks = [Bookmark(1, title, 0) for level, title in written if level < 3]
+    assert headings(pdfs.read(pdf, bookmarks)) == [(1 if level < 3 else 2, title) for level, title in written]
+
+
+def test_a_bookmark_finds_its_title_on_its_own_page():
+    outline = [Bookmark(1, "背景", 2), Bookmark(2, "措施", 2), Bookmark(2, "效果", 3)]
+    texts = [(0, 1, "背景"), (1, 2, "背景"), (2, 2, "措施"), (3, 3, "一、效果")]
+    assert match_outline(outline, texts) == {1: 1, 2: 2, 3: 2}
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        [Bookmark(level, f"别的报告第{level}级", 1) for level in (1, 2, 3, 2)],
+        [Bookmark(3, "外部压力", 1), Bookmark(3, "内部短板", 2), Bookmark(1, "别的报告", 1)],
+    ],
+)
+def test_an_outline_left_over_from_another_file_changes_nothing(pdf: Path, outline: list[Bookmark]):
+    pdfs.bookmarked_headings(pdf)
+    assert pdfs.read(pdf, outline).blocks == pdfs.read(pdf, outline=()).blocks
+
+
+def test_sizes_that_share_a_level_do_so_without_an_outline(pdf: Path):
+    """The title of a preface is larger than those of the chapters, and no part of its own."""
+    titles = [(20.0, "前言几句"), (16.0, "转型总论"), (13.0, "人才缺口"), (16.0, "转型路径"), (13.0, "考核办法")]
+    levels = heading_levels(titles)
+    types = [(size, numbering(title)) for size, title in titles]
+    assert [levels[key] for key in types] == [1, 1, 2, 1, 2]
+    assert levels_by_outline(types, levels, {}) == levels
+
+
+def test_contents_set_in_by_level_set_the_levels_of_headings(pdf: Path):
+    written = pdfs.indented_contents(pdf)
+    read = pdfs.read(pdf)
+    assert headings(read) == written
+    assert all(".." not in passage.text and 1 not in passage.pages for passage in read.passages)
+
+
+def test_a_line_set_like_the_text_is_a_heading_if_a_bookmark_names_it(pdf: Path):
+    bookmarks = pdfs.plain_headings(pdf)
+    assert headings(pdfs.read(pdf, outline=())) == []
+    assert headings(pdfs.read(pdf, bookmarks)) == [(mark.level, mark.title) for mark in bookmarks]
+
+
+# Footnotes
+
+
+def test_footnotes_under_two_columns_part_neither(pdf: Path):
+    paragraphs, notes = pdfs.notes_under_columns(pdf)
+    read = pdfs.read(pdf)
+    assert texts(read, Kind.TEXT) == paragraphs
+    assert texts(read, Kind.NOTE) == [squeeze(note) for note in notes]
+
+
+def test_a_list_in_the_type_of_the_text_at_the_foot_is_no_footnote(pdf: Path):
+    points = pdfs.list_at_foot(pdf)
+    read = pdfs.read(pdf)
+    assert texts(read, Kind.NOTE) == []
+    assert texts(read, Kind.LIST) == [squeeze(point) for point in points]
+
+
+@pytest.mark.parametrize("mark", ["①", "1", "[1]", "*"])
+def test_a_note_is_known_by_its_mark(pdf: Path, mark: str):
+    _, note = pdfs.marked_note(pdf, mark)
+    read = pdfs.read(pdf)
+    assert texts(read, Kind.NOTE) == [squeeze(note)]
+    assert mark in read.pages[0].text.replace(note, "")
+    assert all(("见附录" in passage.text) <= (pdfs.prose(1, 400)[:20] not in passage.text) for passage in read.passages)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        pytest.param("①", marks=pytest.mark.xfail(strict=True, reason="a raised ① is a list item of its own")),
+        "1",
+        "[1]",
+        "*",
+    ],
+)
+def test_a_raised_mark_does_not_part_its_paragraph(pdf: Path, mark: str):
+    """Whether it stays in the text or not."""
+    text, _ = pdfs.marked_note(pdf, mark)
+    first, *rest = texts(pdfs.read(pdf), Kind.TEXT, Kind.LIST)
+    assert first in (text, text.replace(mark, ""))
+    assert rest == [pdfs.prose(1, 400)]
+
+
+@given(st.permutations([Kind.TEXT, Kind.TEXT, Kind.TEXT, Kind.NOTE, Kind.NOTE, Kind.HEADING]))
+def test_no_passage_holds_text_and_notes(kinds: list[Kind]):
+    blocks, at = [], 0
+    for kind in kinds:
+        words = "注一句。" if kind is Kind.NOTE else f"第{at}段。"
+        blocks.append(Block(kind, (Piece(1, at, at + len(words), words),), int(kind is Kind.HEADING)))
+        at += len(words)
+    page = Page(1, 595, 842, "".join(block.text for block in blocks), (), "test")
+    passages = blocks_to_passages(blocks, [page], "sha", lambda _: False)
+    assert not [passage for passage in passages if "注" in passage.text and "段" in passage.text]
+    assert sum(passage.text.count("注一句。") for passage in passages) == 2
+    paragraphs = [block.text for block in blocks if block.kind is Kind.TEXT]
+    assert [line for p in passages for line in p.text.splitlines() if line in paragraphs] == paragraphs
+
+
 # Noise
+
+
+def test_a_light_watermark_that_lies_across_the_text_stays_out_of_it(pdf: Path):
+    written = pdfs.light_watermark(pdf)
+    read = pdfs.read(pdf)
+    assert texts(read) == [pdfs.TITLE, *written]
+    assert all("仅供测试不得外传" in page.text for page in read.pages)
+
+
+def test_numbers_in_the_corner_of_slides_are_labels(pdf: Path):
+    written = pdfs.numbered_slides(pdf)
+    read = pdfs.read(pdf)
+    assert [page.label for page in read.pages] == [None, "2", "3", None, "5", "6"]
+    assert texts(read, Kind.TEXT) == written
+    assert not any(char.isdigit() for text in texts(read) for char in text)
+
+
+def test_headers_that_differ_on_facing_pages_stay_out_of_the_text(pdf: Path):
+    written = pdfs.facing_pages(pdf)
+    read = pdfs.read(pdf)
+    assert texts(read) == [pdfs.TITLE, *written]
+    for page in read.pages:
+        header = pdfs.LEFT_HEADER if page.number % 2 else pdfs.RIGHT_HEADERS[(page.number - 1) // 4]
+        assert header in page.text.splitlines()
+
+
+def test_a_report_of_nothing_but_repeated_words_keeps_them(pdf: Path):
+    words = pdfs.repeated_words(pdf)
+    [passage] = pdfs.read(pdf).passages
+    assert passage.text.replace(words, "") == ""
+    assert len(passage.pages) >= 4  # the first page may be a cover
 
 
 def test_a_watermark_stays_out_of_the_text(pdf: Path):
@@ -369,6 +539,27 @@ def columns(draw: st.DrawFn) -> list[Strip]:
         found.append(Strip(text, (left, top, left + size * len(text), top + size), size, "Song"))
         top += draw(st.sampled_from([0.5, 1.3, 1.7, 1.7, 4.0])) * size + 4
     return found
+
+
+boxes = st.tuples(*[st.floats(0, 900, width=32)] * 4).map(
+    lambda box: (min(box[0], box[2]), min(box[1], box[3]), max(box[0], box[2]), max(box[1], box[3]))
+)
+
+
+@given(boxes, st.sampled_from([(595.0, 842.0), (960.0, 540.0)]), st.sampled_from([0, 90, 180, 270]))
+def test_a_place_turned_back_and_shown_again_is_the_same(box: Box, size: tuple[float, float], turn: int):
+    upright = size[::-1] if turn in (90, 270) else size
+    assert shown_box(turn_box(box, *size, turn), *upright, turn) == pytest.approx(box, abs=1e-6)
+
+
+@given(boxes, st.sampled_from([90, 180, 270]))
+def test_turning_a_place_four_times_by_a_quarter_or_twice_by_half_returns_it(box: Box, turn: int):
+    width, height, place = 595.0, 842.0, box
+    for _ in range(2 if turn == 180 else 4):
+        place = turn_box(place, width, height, turn)
+        assert place[0] <= place[2] and place[1] <= place[3]
+        width, height = (width, height) if turn == 180 else (height, width)
+    assert place == pytest.approx(box, abs=1e-6)
 
 
 @given(columns())

@@ -38,6 +38,7 @@ def drawing_labels(page: RawPage, places: Places, strips: Sequence[Strip], taken
     shapes = distinct(shape.box for shape in page.shapes if shape.fill or shape.stroke)
     shapes = [box for box in shapes if not any(overlap(other, box) > 0.3 * area(box) for other in taken)]
     bars = distinct(shape.box for shape in page.shapes if shape.fill)
+    bars = [box for box in bars if not any(overlap(other, box) > 0 for other in taken)]
     return [*diagram_boxes(page, places, strips, shapes), *bar_labels(strips, bars)]
 
 

@@ -101,12 +101,22 @@ def chart_rows(rows: Sequence[Row], style: Typography, boxed: bool) -> list[Row]
     """
     if boxed:
         return [row for row in rows if looks_like_axis(row, style) and NUMERIC.match(row.text)]
-    is_label = [looks_like_axis(row, style) for row in rows]
+    is_label = [
+        looks_like_axis(row, style) and not (at and ends_in_figure(rows[at - 1], row)) for at, row in enumerate(rows)
+    ]
     for at, row in enumerate(rows):
         beside = is_label[at - 1 : at] + is_label[at + 1 : at + 2]
         if not is_label[at] and any(beside) and is_short(row, style) and len(row.strips) == 1:
             is_label[at] = True
     return [row for row, label in zip(rows, is_label, strict=True) if label]
+
+
+def ends_in_figure(above: Row, row: Row) -> bool:
+    """Whether a line of figures goes on the sentence above it: the same type, and more than a label unended."""
+    same = abs(above.size - row.size) < 0.5 and row.y - above.y < 2 * row.size and len(row.strips) == 1
+    return (
+        same and len(above.text) >= MAX_LABEL and not SENTENCE_END.search(above.text) and not NUMERIC.match(above.text)
+    )
 
 
 def looks_like_axis(row: Row, style: Typography) -> bool:

@@ -1,10 +1,15 @@
 """Tables: header row, merged cells carried down, and tables joined that run over a page break."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kb.layout.strips import Cell
+from kb.marks import NUMERIC
 from kb.records import Box, Piece
+
+NEAR = 6.0
+"""Edges of columns on two pages that differ by less, in points, are the same."""
 
 MAX_HEADER = 20
 """A header cell has at most this many characters."""
@@ -28,24 +33,33 @@ Row = tuple[TableCell | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class DraftTable:
-    """A table while it is put together: its rows, the header among them, and the x of its columns on the last page."""
+    """A table while it is put together: its rows, the header among them, and its columns' edges on the last page."""
 
     rows: tuple[Row, ...]
-    edges: tuple[float, ...]
+    edges: tuple[tuple[float, float], ...]
 
     @property
     def header(self) -> Row | None:
         """The first row, if it names the columns in a few words; the first cell may be empty, and one of many."""
         first = self.rows[0]
-        named = sum(bool(cell and cell.text) for cell in first[1:])
+        named = sum(bool(cell and cell.text and not is_amount(cell.text)) for cell in first[1:])
         short = all(cell is not None and len(cell.text) <= MAX_HEADER for cell in first)
         return first if short and named >= len(first) - (2 if len(first) > 3 else 1) else None
 
 
-def column_edges(rows: Sequence[Sequence[Cell | None]]) -> tuple[float, ...]:
-    """The left edges of a table's columns, in points, from the row with the most cells."""
-    fullest = max(rows, key=lambda row: sum(cell is not None for cell in row))
-    return tuple(cell.box[0] for cell in fullest if cell)
+def is_amount(text: str) -> bool:
+    """Whether a cell holds a figure that is no year or date, as names of columns may be."""
+    return bool(NUMERIC.match(text)) and "年" not in text and not re.fullmatch(r"(?:19|20)\d\d", text)
+
+
+def column_edges(rows: Sequence[Sequence[Cell | None]]) -> tuple[tuple[float, float], ...]:
+    """The left and right edges of a table's columns, in points, as far as they have text."""
+    boxes: dict[int, list[Box]] = {}
+    for row in rows:
+        for at, cell in enumerate(row):
+            if cell and (cell.strips or at not in boxes):
+                boxes.setdefault(at, []).append(cell.box)
+    return tuple((min(box[0] for box in found), max(box[2] for box in found)) for _, found in sorted(boxes.items()))
 
 
 def carry_down(rows: Sequence[Row]) -> list[Row]:
@@ -73,8 +87,10 @@ def goes_down(above: TableCell | None, cell: TableCell | None, bottom: float, co
 
 def continues(table: DraftTable, below: DraftTable) -> bool:
     """Whether the table at the top of a page has the columns of the one at the foot of the page before."""
-    same_count = len(table.edges) == len(below.edges)
-    return same_count and all(abs(one - other) < 6 for one, other in zip(table.edges, below.edges, strict=True))
+    if len(table.edges) != len(below.edges):
+        return False
+    pairs = zip(table.edges, below.edges, strict=True)
+    return all(min(abs(one[0] - other[0]), abs(one[1] - other[1])) < NEAR for one, other in pairs)
 
 
 def join_tables(table: DraftTable, below: DraftTable) -> DraftTable:

@@ -9,7 +9,7 @@ from statistics import median
 
 from kb.layout.shapes import area, height, holds, middle, overlap, union, width
 from kb.layout.strips import Cell, Strip, glyphs_to_strips
-from kb.marks import NUMERIC
+from kb.marks import CAPTION, NUMERIC
 from kb.records import Box, RawPage
 
 LEAST_BANDS = 2
@@ -139,10 +139,10 @@ def figure_tables(page: RawPage, strips: Sequence[Strip]) -> Iterator[tuple[Box,
             beside = [strip for line in run for strip in line if columns.of(strip.box) not in prose]
             yield from figure_tables(page, beside)  # the lines of a table are lines of the text beside it too
         elif columns and all(columns.of(strip.box) is not None for line in run if is_tabular(line) for strip in line):
-            first = header_start(lines, at, columns)
-            header = [strip for line in lines[first:at] for strip in line]
+            first, body = header_start(lines, at, columns)
+            header = [strip for line in lines[first:body] for strip in line]
             rows = [columns.names(header, run)] if header else []
-            rows += [columns.row(strips) for strips in joined_labels(run)]
+            rows += [columns.row(strips) for strips in joined_labels(lines[body:end])]
             yield union(strip.box for line in lines[first:end] for strip in line), tuple(rows)
         at = max(end, at + 1)
 
@@ -227,17 +227,37 @@ def find_columns(lines: Sequence[Line]) -> Columns | None:
     return Columns(tuple(cuts)) if cuts else None
 
 
-def header_start(lines: Sequence[Line], start: int, columns: Columns) -> int:
-    """The first of the lines right above a run that name its columns: a few words, over the figures at least."""
-    first = start
-    while first > 0 and start - first < 4:
-        line, below = lines[first - 1], lines[first]
-        near = below[0].box[1] - line[0].box[3] < 2 * line[0].size
-        named = all(len(strip.text) <= MOST_NAME and strip.box[2] < line_end(lines[start]) for strip in line)
-        if not near or not named or line[-1].box[2] < columns.cuts[0]:
-            break
+def header_start(lines: Sequence[Line], start: int, columns: Columns) -> tuple[int, int]:
+    """Where the names of the columns begin over a run of figures, and where the rows do.
+
+    A title over rows may stand between the names and the first figures. A line that reaches from the labels over the
+    figures is the title of the table, and so is one that names few of the columns next to the figures.
+    """
+    body = start
+    if start and is_near(lines[start - 1], lines[start]) and lines[start - 1][-1].box[2] < columns.cuts[0]:
+        body = (
+            start - 1
+            if start > 1 and names_columns(lines[start - 2], lines[start - 1], lines[start], columns)
+            else start
+        )
+    first = body
+    while first > 0 and body - first < 4 and names_columns(lines[first - 1], lines[first], lines[start], columns):
         first -= 1
-    return first
+    named = {columns.of(strip.box) for line in lines[first:body] for strip in line} - {None, 0}
+    return (first, body) if len(named) >= len(columns.cuts) / 2 else (start, start)
+
+
+def names_columns(line: Line, below: Line, figures: Line, columns: Columns) -> bool:
+    """Whether a line close over another is made of names: a few words each, beside the labels or over the figures."""
+    short = all(len(strip.text) <= MOST_NAME and strip.box[2] < line_end(figures) for strip in line)
+    apart = all(strip.box[2] < columns.cuts[0] or strip.box[0] > columns.cuts[0] for strip in line)
+    over = line[-1].box[2] > columns.cuts[0] and not CAPTION.match(line[0].text)
+    return short and apart and over and is_near(line, below)
+
+
+def is_near(line: Line, below: Line) -> bool:
+    """Whether less than two lines of room are between two lines."""
+    return below[0].box[1] - line[0].box[3] < 2 * line[0].size
 
 
 def line_end(line: Line) -> float:
