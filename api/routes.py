@@ -1,10 +1,12 @@
 """The endpoints: parameters → the library → the JSON of `kb.export`."""
 
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field, StringConstraints
 
 from api.problems import READINESS, documented
@@ -21,6 +23,8 @@ from api.schemas import (
     Readiness,
     Record,
     SearchResponse,
+    TableDetail,
+    TableList,
     TaxonomyResponse,
     Topic,
     example_of,
@@ -40,9 +44,10 @@ from kb.errors import (
     NothingMatches,
     UnknownName,
 )
-from kb.export import answer_json, document_json, exported_json, result_json
+from kb.export import answer_json, document_json, exported_json, result_json, table_json
 from kb.records import Document, Filters
 from kb.search import MAX_QUERY, MAX_TOP
+from kb.spreadsheet import ENCODING, file_names, table_csv, write_long
 from kb.store import Failure, Store
 from kb.taxonomy import default_taxonomy
 
@@ -62,6 +67,15 @@ Question = Annotated[
 ]
 Top = Annotated[int, Query(ge=1, le=MAX_TOP, description="How many results.", examples=[5])]
 DocumentId = Annotated[str, Path(max_length=200, description="Id of a report.", examples=["9c71824403b59fe5"])]
+TableNumber = Annotated[int, Path(ge=1, description="Number of a table in its report.", examples=[1])]
+TableFormat = Annotated[
+    Literal["json", "csv"],
+    Query(
+        description="json, where all is verbatim; or csv for spreadsheets, with a byte order mark, and an apostrophe"
+        " before what would run as a formula.",
+        examples=["csv"],
+    ),
+]
 PassageId = Annotated[str, Path(max_length=200, description="Id of a passage.", examples=["4e2e63fdcf100995"])]
 
 
@@ -108,6 +122,12 @@ def answers(
     return found
 
 
+def or_csv(responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """The same where CSV may be asked for too."""
+    responses[200]["content"]["text/csv"] = {"schema": {"type": "string"}}
+    return responses
+
+
 @router.get(
     "/v1/search",
     tags=["questions"],
@@ -146,6 +166,47 @@ def document(shelf: OfShelf, id: DocumentId) -> DocumentDetail:
     """A report, live or superseded."""
     with shelf.borrow() as library:
         return describe_documents(library.store, [library.store.document(id)])[0]
+
+
+@router.get(
+    "/v1/documents/{id}/tables",
+    tags=["corpus"],
+    response_model=TableList,
+    responses=or_csv(answers(TableList, NotFound, *INDEX_ERRORS)),
+)
+def tables(shelf: OfShelf, id: DocumentId, format: TableFormat = "json") -> TableList | Response:
+    """The tables of a report; as CSV a line for each of their rows, with where its table stands."""
+    with shelf.borrow() as library:
+        about, found = library.store.document(id), library.store.tables(id)
+    if format == "csv":
+        out = StringIO(newline="")
+        write_long([(about, table) for table in found], out)
+        return csv_response(out.getvalue(), f"{FilePath(about.file).stem}-tables.csv")
+    return TableList.model_validate({"doc": document_json(about), "tables": [table_json(table) for table in found]})
+
+
+@router.get(
+    "/v1/documents/{id}/tables/{number}",
+    tags=["corpus"],
+    response_model=TableDetail,
+    responses=or_csv(answers(TableDetail, NotFound, *INDEX_ERRORS)),
+)
+def table(shelf: OfShelf, id: DocumentId, number: TableNumber, format: TableFormat = "json") -> TableDetail | Response:
+    """One table of a report; as CSV its header and its rows alone."""
+    with shelf.borrow() as library:
+        about, found = library.store.document(id), library.store.tables(id)
+    wanted = next((table for table in found if table.number == number), None)
+    if wanted is None:
+        raise NotFound(f"no table {number} in {about.file}; it has {len(found)} tables")
+    if format == "csv":
+        return csv_response(table_csv(wanted), file_names([(about, wanted)])[0])
+    return TableDetail.model_validate(table_json(wanted))
+
+
+def csv_response(text: str, name: str) -> Response:
+    """CSV as a file to be saved under a name, which may be Chinese."""
+    headers = {"Content-Disposition": f"attachment; filename*=utf-8''{quote(name)}"}
+    return Response(text.encode(ENCODING), headers=headers, media_type="text/csv")
 
 
 @router.get("/v1/passages/{id}", tags=["corpus"], responses=answers(PassageDetail, NotFound, *INDEX_ERRORS))
@@ -196,6 +257,7 @@ def describe_documents(store: Store, found: Sequence[Document]) -> list[Document
             **document_json(document),
             kind=document.kind,
             page_count=document.page_count,
+            unit=document.unit,
             reader=document.reader,
             status=document.status,
             passages=counts[document.id] if document.id in counts else len(store.passages_of(document.id)),

@@ -41,6 +41,13 @@ Publisher = Annotated[
     str, Field(description="Who published it; empty if it is not known.", examples=["普惠数字金融样例调研组"])
 ]
 Year = Annotated[int | None, Field(description="Year of the report; null if it is not known.", examples=[2023])]
+Unit = Annotated[
+    str,
+    Field(
+        description="What `pages` counts: page, or section in a text, Markdown or Word file, which has no pages.",
+        examples=["page"],
+    ),
+]
 Generation = Annotated[int, Field(description="Number of changes to the index so far.", examples=[4])]
 
 
@@ -103,7 +110,10 @@ class Citation(Record):
     year: Year
     file: File
     pages: Pages
-    labels: list[str] = Field(description="The numbers printed on these pages, if any.", examples=[["3"]])
+    labels: list[str] = Field(
+        description="The numbers printed on these pages, or the titles of these sections, if any.", examples=[["3"]]
+    )
+    unit: Unit
 
 
 class Point(Record):
@@ -160,11 +170,37 @@ class DocumentDetail(DocumentBrief):
     """A report in the index."""
 
     kind: str = Field(description="Kind of report; empty if it is not known.", examples=["调研报告"])
-    page_count: int = Field(description="Pages of the file.", examples=[7])
+    page_count: int = Field(description="Pages of the file, or its sections.", examples=[7])
+    unit: Unit
     reader: str = Field(description="What its pages were read with.", examples=["pdfplumber 0.11.10"])
     status: str = Field(description="live, or superseded by a later version of the same file.", examples=["live"])
     passages: int = Field(description="Passages made of it.", examples=[32])
     problem_pages: list[PageProblem] = Field(description="Pages that could not be read.", examples=[[]])
+
+
+class TableDetail(Record):
+    """A table of a report."""
+
+    number: int = Field(description="Its place among the tables of the report, from 1.", examples=[1])
+    pages: Pages
+    heading: Heading
+    caption: str = Field(
+        description="Its caption; empty if it has none.", examples=["表1　几家银行的绿色金融做法与数字"]
+    )
+    header: list[str] = Field(
+        description="Names of the columns; empty if no row names them.", examples=[["银行", "做法", "数字"]]
+    )
+    rows: list[list[str]] = Field(
+        description="The cells of each row, verbatim but for line breaks; a merged cell is in each row that it spans.",
+        examples=[[["成都银行", "自建系统自动识别绿色项目", "2022年末绿色信贷余额263.1亿元"]]],
+    )
+
+
+class TableList(Record):
+    """The tables of a report."""
+
+    doc: DocumentOf
+    tables: list[TableDetail] = Field(description="Tables in reading order.")
 
 
 class FileFailure(Record):

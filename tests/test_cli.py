@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import pdfs
 import pyarrow.parquet
 import pytest
 from jsonschema import validate
@@ -158,6 +159,50 @@ def test_a_broken_file_gives_exit_status_one_after_the_others(tmp_path: Path) ->
     told = json.loads(run_kb("status", "--json", "--index", tmp_path / "index").stdout)
     assert [document["file"] for document in told["documents"]] == ["b.pdf"]
     assert "a.pdf" in told["failures"][0]["reason"]
+
+
+def test_an_encrypted_report_is_read_with_its_password_which_is_kept_nowhere(tmp_path: Path) -> None:
+    report, index, secret = tmp_path / "locked.pdf", tmp_path / "index", "pass word 1"
+    words = pdfs.encrypted(report, secret)
+    (tmp_path / "passwords").write_text(f"first\n{secret}\n", "utf-8")
+    without = run_kb("ingest", report, "--index", index)
+    wrong = run_kb("ingest", report, "--index", index, "--password", "wr0ng", "--password", "again")
+    for done in (without, wrong):
+        assert done.returncode == 1
+        assert "locked.pdf: needs a password" in done.stderr and "wr0ng" not in done.stdout + done.stderr
+    done = run_kb("ingest", report, "--json", "--index", index, KB_PASSWORD_FILE=str(tmp_path / "passwords"))
+    assert done.returncode == 0, done.stderr
+    assert words in run_kb("export", "--index", index).stdout
+    kept = b"".join(path.read_bytes() for path in index.rglob("*") if path.is_file())
+    told = run_kb("status", "--json", "--index", index).stdout + done.stdout + done.stderr
+    assert secret.encode() not in kept and b"wr0ng" not in kept and secret not in told
+
+
+def test_metadata_by_hand_on_the_command_line(copied_settings: Settings) -> None:
+    def titles() -> dict[str, object]:
+        told = json.loads(run_kb("status", "--json", "--index", copied_settings.index).stdout)
+        return {document["file"]: (document["title"], document["year"]) for document in told["documents"]}
+
+    report, before = CORPUS / "survey2023.pdf", titles()
+    done = run_kb("ingest", report, "--title", "另一个题", "--year", 2020, "--json", "--index", copied_settings.index)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["files"][0]["outcome"] == "updated"
+    assert titles() == before | {"survey2023.pdf": ("另一个题", 2020)}
+    for words, status, told in (
+        ((CORPUS, "--title", "题"), 2, "single file"),
+        ((report, report, "--year", 2020), 2, "single file"),
+        ((report, "--year", 20), 1, "year"),
+        ((report, "--kind", "论文"), 1, "论文"),
+    ):
+        refused = run_kb("ingest", *words, "--index", copied_settings.index)
+        assert (refused.returncode, told in refused.stderr) == (status, True), refused.stderr
+
+
+def test_a_text_file_is_cited_by_section(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(f"# 报告\n\n## 一、人才\n\n{pdfs.prose(1, 150)}", "utf-8")
+    index = tmp_path / "index"
+    assert run_kb("ingest", tmp_path, "--index", index).returncode == 0
+    assert "报告，第 1 节（a.md）" in run_kb("search", "客户经理怎么做", "--index", index).stdout
 
 
 def test_eval_prints_figures(index: Path) -> None:

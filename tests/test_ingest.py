@@ -1,18 +1,26 @@
-"""Ingesting: skipped, replaced, moved and broken files, one writer at a time, and a store that always verifies."""
+"""Ingesting: skipped, replaced, moved and broken files, metadata by hand, one writer, a store that always verifies."""
 
 import shutil
 import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import docx
+import numpy as np
+import pdfs
 import pytest
 from filelock import FileLock
 
 from kb import build
+from kb.answer import ask
 from kb.build import find_files, ingest, remove
 from kb.errors import BadInput, IndexBusy, ModelMismatch, UnknownName
-from kb.records import Filters
+from kb.export import answer_json
+from kb.metadata import NOTHING, Given, Metadata
+from kb.records import Document, Filters
 from kb.search import STORE_FILE, Library
-from kb.settings import Settings
+from kb.settings import Settings, read_passwords
+from kb.show import citation_line
 from kb.store import Store
 from kb.verify import verify
 from tests.conftest import CACHE, CORPUS, Silent, encoder
@@ -26,10 +34,39 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(index=tmp_path / "index", cache=CACHE, workers=1)
 
 
+class Quick:
+    """An encoder for tests that ask nothing of the vectors."""
+
+    name, dim = "quick", 4
+
+    def passages(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None):
+        return np.full((len(texts), 4), 0.5, np.float32)
+
+    queries = passages
+
+
 def run(settings: Settings, *paths: Path, force: bool = False) -> list[str]:
     """Ingest, and say what became of each file."""
-    report = ingest(list(paths), settings, encoder, Silent(), force)
+    report = ingest(list(paths), settings, Quick, Silent(), force)
     return [f"{outcome.path.name} {outcome.what}" for outcome in report.outcomes]
+
+
+def quickly(settings: Settings, path: Path, given: Given = NOTHING, force: bool = False, passwords=()) -> str:
+    """Ingest one file without a model, and say what became of it."""
+    report = ingest([path], settings, Quick, Silent(), force, given, passwords)
+    return " ".join([report.outcomes[0].what, report.outcomes[0].reason]).strip()
+
+
+def stored(settings: Settings) -> Document:
+    """The one document of an index."""
+    with Store.open(settings.index / STORE_FILE) as store:
+        [document] = store.documents()
+    return document
+
+
+def metadata(settings: Settings) -> Metadata:
+    """Its metadata."""
+    return build.metadata_of(stored(settings))
 
 
 def check(settings: Settings) -> tuple[str, ...]:
@@ -52,7 +89,7 @@ def test_unchanged_files_are_neither_read_nor_embedded(settings: Settings, monke
     assert run(settings, SMALL) == ["survey2023.pdf added"]
     with Store.open(settings.index / STORE_FILE) as store:
         generation = store.generation()
-    monkeypatch.setattr(build, "read_facts", lambda *_: pytest.fail("the file was read again"))
+    monkeypatch.setattr(build.Pipeline, "read", lambda *_: pytest.fail("the file was read again"))
     assert run(settings, SMALL) == ["survey2023.pdf unchanged"]
     with Store.open(settings.index / STORE_FILE) as store:
         assert store.generation() == generation
@@ -232,11 +269,134 @@ def test_removing_a_report(copied_settings: Settings) -> None:
 def test_paths_that_hold_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such file"):
         find_files([tmp_path / "missing"])
-    with pytest.raises(BadInput, match="no PDF in this folder"):
+    with pytest.raises(BadInput, match=r"no PDF in this folder, and no \.txt, \.md, \.docx file"):
         find_files([tmp_path])
     (tmp_path / "notes.xyz").write_text("x")
-    with pytest.raises(BadInput, match="not a PDF"):
+    with pytest.raises(BadInput, match="not a PDF, text, Markdown or Word file"):
         find_files([tmp_path / "notes.xyz"])
+
+
+def test_which_files_of_a_folder_are_read(tmp_path: Path) -> None:
+    for name in ("b.PDF", "a.md", "c/d.docx", "e.txt", "README.md", "~$d.docx", ".hidden.txt", "a.toml", "x.doc"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert [path.name for path in find_files([tmp_path])] == ["a.md", "b.PDF", "d.docx", "e.txt"]
+    assert find_files([tmp_path / "README.md", tmp_path / "README.md"]) == [tmp_path / "README.md"]
+
+
+# metadata by hand
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A report of two pages, with a title and a year on its cover."""
+    path = tmp_path / "small.pdf"
+    pdfs.titled(path, "", "", [(28.0, "小银行观察报告"), (12.0, "2021年12月"), (14.0, "甲乙研究院")])
+    return path
+
+
+def test_metadata_beside_a_report_hold_and_are_taken_up_without_reading_it_again(
+    settings: Settings, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert quickly(settings, small) == "added"
+    found = metadata(settings)
+    assert found == Metadata("小银行观察报告", "甲乙研究院", 2021, "研究报告")
+    monkeypatch.setattr(build.Pipeline, "read", lambda *_: pytest.fail("the file was read again"))
+    beside = small.with_suffix(".toml")
+    beside.write_text('title = "小银行白皮书"\nkind = "白皮书"', "utf-8")
+    assert quickly(settings, small) == "updated"
+    assert metadata(settings) == Metadata("小银行白皮书", "甲乙研究院", 2021, "白皮书")
+    assert quickly(settings, small) == "unchanged"
+    beside.write_text('titel = "小银行白皮书"', "utf-8")
+    assert "small.toml: unknown key 'titel'" in quickly(settings, small)
+    assert metadata(settings).title == "小银行白皮书"
+    beside.unlink()
+    assert quickly(settings, small) == "updated"
+    assert metadata(settings) == found
+    assert check(settings) == ()
+
+
+def test_metadata_of_the_command_line_stay_until_the_content_changes(settings: Settings, small: Path) -> None:
+    assert quickly(settings, small, Given(year=2019, publisher="丙")) == "added"
+    small.with_suffix(".toml").write_text('year = 2020\ntitle = "题"', "utf-8")
+    assert quickly(settings, small) == "updated"
+    assert metadata(settings) == Metadata("题", "丙", 2019, "研究报告")
+    assert quickly(settings, small, force=True) == "replaced"
+    assert metadata(settings) == Metadata("题", "丙", 2019, "研究报告")
+    assert quickly(settings, small, Given(year=2018)) == "updated"
+    assert (metadata(settings).year, metadata(settings).publisher) == (2018, "丙")
+    moved = small.rename(small.with_name("moved.pdf"))
+    assert quickly(settings, moved) == "moved"
+    assert metadata(settings) == Metadata("小银行观察报告", "丙", 2018, "研究报告")
+    pdfs.titled(moved, "", "", [(28.0, "另一份报告"), (12.0, "2022年3月")])
+    assert quickly(settings, moved) == "replaced"
+    assert metadata(settings) == Metadata("另一份报告", "", 2022, "研究报告")
+
+
+def test_a_change_of_metadata_moves_the_generation_and_no_change_does_not(settings: Settings, small: Path) -> None:
+    def generation() -> int:
+        with Store.open(settings.index / STORE_FILE) as store:
+            return store.generation()
+
+    quickly(settings, small)
+    first = generation()
+    quickly(settings, small, Given(year=2021))  # the value that was found, now given by hand
+    second = generation()
+    quickly(settings, small)
+    assert (second, generation()) == (first + 1, first + 1)
+
+
+# files without pages
+
+
+def test_text_markdown_and_word_are_cited_by_section(settings: Settings, tmp_path: Path) -> None:
+    texts = [pdfs.prose(seed, 150) for seed in range(3)]
+    (tmp_path / "a.txt").write_text(f"一、背景\n\n{texts[0]}", "gb18030")
+    (tmp_path / "b.md").write_text(f"# 背景\n\n## 压力\n\n{texts[1]}\n\n| 银行 | 举措 |\n|--|--|\n| 甲 | 乙 |", "utf-8")
+    document = docx.Document()
+    document.add_heading("背景", 1)
+    document.add_paragraph(texts[2])
+    document.save(str(tmp_path / "c.docx"))
+    report = ingest([tmp_path], settings, Quick, Silent())
+    assert [outcome.what for outcome in report.outcomes] == ["added"] * 3
+    with Library.open(settings, Quick()) as library:
+        assert {document.unit for document in library.store.documents()} == {"section"}
+        assert [table.rows for table in library.store.tables(library.store.documents()[1].id)] == [(("甲", "乙"),)]
+        answer = ask(library, "客户经理怎么做")
+        citations = [point.citation for evidence in answer.evidence for point in evidence.points]
+        told = {line for citation in citations if (line := citation_line(citation))}
+        found = answer_json(answer)["banks"][0]["points"][0]["citation"]
+    assert found["unit"] == "section" and found["pages"] == [1] and found["labels"]
+    assert any("，第 1 节（背景）" in line for line in told) and not any("页" in line for line in told)
+    assert check(settings) == ()
+
+
+def test_a_text_over_the_limit_of_sections_is_refused(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(
+        "".join(f"# 第{number}段\n\n{pdfs.prose(1, 100)}\n\n" for number in range(5)), "utf-8"
+    )
+    few = settings.model_copy(update={"max_pages": 4})
+    assert "5 sections, over the limit of 4" in quickly(few, tmp_path / "a.md")
+    (tmp_path / "a.md").write_bytes(b"\xff")
+    assert "byte 0 is 0xff" in quickly(settings, tmp_path / "a.md")
+    (tmp_path / "a.md").write_text("# 题\n")
+    assert "its sections hold no prose" in quickly(settings, tmp_path / "a.md")
+
+
+# passwords
+
+
+def test_a_file_of_passwords(tmp_path: Path) -> None:
+    file = tmp_path / "passwords"
+    file.write_bytes("\ufeffkb 2017\r\n\næøå \n".encode())
+    assert read_passwords(file) == ("kb 2017", "æøå ")
+    assert read_passwords(None) == ()
+    file.write_bytes(b"secret\n\xff")
+    with pytest.raises(BadInput, match="byte 7 is no UTF-8") as error:
+        read_passwords(file)
+    assert "secret" not in str(error.value)
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_passwords(tmp_path / "missing")
 
 
 def test_verify_sees_what_is_wrong(copied_settings: Settings) -> None:

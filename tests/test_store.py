@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kb.errors import IndexDamaged, IndexMissing, NotFound
-from kb.records import Document, Filters, Kind, Line, Page, Passage, Span, Unit
+from kb.records import Document, Filters, Kind, Line, Page, Passage, ReportTable, Span, Unit
 from kb.store import Failure, Model, Store
 
 MODEL = Model("test model", 4)
@@ -38,6 +38,10 @@ def passage(identity: str, text: str, banks: tuple[str, ...] = (), topics: tuple
     return Passage(identity, Kind.TEXT, ("章", "节"), text, spans, banks, "组织", topics, "措施")
 
 
+def table(number: int = 1) -> ReportTable:
+    return ReportTable(number, (1, 2), ("章", "节"), "表1", ("银行", "余额"), (("甲", "-1"), ("甲", "")))
+
+
 def add(store: Store, about: Document, *passages: Passage) -> None:
     units = [Unit(p.id, 0, len(p.text), True) for p in passages]
     vectors = np.eye(4, dtype=np.float32)[[at % 4 for at in range(len(units))]]
@@ -61,6 +65,26 @@ def test_what_goes_in_comes_out(store: Store) -> None:
     assert [(unit.start, unit.end, unit.whole) for unit in units] == [(0, 8, True)]
     assert np.array_equal(vectors, np.eye(4, dtype=np.float32)[:1])
     assert store.model() == MODEL
+
+
+def test_a_document_comes_out_with_its_tables_and_its_unit(store: Store) -> None:
+    about = replace(document(), unit="section", year=None)
+    one, vectors = passage("p1", "一"), np.eye(4, dtype=np.float32)[:1]
+    store.add_document(about, [page("一")], [one], [Unit("p1", 0, 1, True)], vectors, [table(2), table(1)])
+    assert store.document(about.id) == about
+    assert store.tables(about.id) == [table(1), table(2)]
+    assert list(store.live_tables()) == [(about, table(1)), (about, table(2))]
+    add(store, document("b"), passage("p2", "二"))
+    assert store.tables(about.id) == [table(1), table(2)]  # of a superseded report, still resolvable
+    assert list(store.live_tables()) == []
+
+
+def test_a_table_that_fails_leaves_nothing_of_its_document(store: Store) -> None:
+    one, vectors = passage("p1", "一"), np.eye(4, dtype=np.float32)[:1]
+    with pytest.raises(sqlite3.IntegrityError):
+        store.add_document(document(), [page("一")], [one], [Unit("p1", 0, 1, True)], vectors, [table(), table()])
+    assert not store.has_document(document().id)
+    assert store.generation() == 0
 
 
 def test_every_change_moves_the_generation_on(store: Store) -> None:
@@ -97,11 +121,13 @@ def test_a_replaced_report_keeps_its_passages_resolvable(store: Store) -> None:
 
 
 def test_removing_takes_everything_along(store: Store, tmp_path: Path) -> None:
-    add(store, document(), passage("p1", "一", ("青岛银行",), ("talent",)))
+    one = passage("p1", "一", ("青岛银行",), ("talent",))
+    units, vectors = [Unit("p1", 0, 1, True)], np.eye(4, dtype=np.float32)[:1]
+    store.add_document(document(), [page("一")], [one], units, vectors, [table()])
     store.remove_document(document().id)
     with sqlite3.connect(tmp_path / "kb.sqlite") as db:
-        for table in ("documents", "pages", "passages", "passage_banks", "passage_topics", "units"):
-            assert db.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,), table
+        for name in ("documents", "pages", "tables", "passages", "passage_banks", "passage_topics", "units"):
+            assert db.execute(f"SELECT COUNT(*) FROM {name}").fetchone() == (0,), name
     db.close()
 
 
@@ -173,5 +199,5 @@ def test_another_schema_is_refused(store: Store, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "kb.sqlite") as db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
     db.close()
-    with pytest.raises(IndexDamaged, match="schema 99"):
+    with pytest.raises(IndexDamaged, match="schema 99.*ingest the reports again"):
         Store.open(tmp_path / "kb.sqlite")

@@ -14,9 +14,12 @@ const TITLES = {
   "model-unavailable": "模型无法载入",
 };
 
+/** What the parts of a report are called. */
+const UNITS = { page: "页", section: "节" };
+
 const at = (id) => document.getElementById(id);
 const form = at("ask"), box = at("q"), statusLine = at("status"), results = at("results");
-const topics = new Map();
+const topics = new Map(), units = new Map();
 let running = new AbortController();
 
 class Problem extends Error {
@@ -78,7 +81,7 @@ function showPoint(point) {
 }
 
 function showNearest(hit) {
-  return showQuote(hit, { ...hit.doc, pages: hit.pages, labels: [] });
+  return showQuote(hit, { ...hit.doc, pages: hit.pages, labels: [], unit: units.get(hit.doc.id) });
 }
 
 function showQuote(item, citation) {
@@ -100,10 +103,11 @@ function showHeading({ heading }) {
   return heading.length ? el("span", "heading", heading.join(" › ")) : "";
 }
 
-function citationLine({ publisher, title, year, pages, labels }) {
+function citationLine({ publisher, title, year, pages, labels, unit }) {
   const source = [publisher, `《${title}》`, year].filter(Boolean).join("，");
-  const printed = labels.length ? `（印刷页码 ${labels.join("、")}）` : "";
-  return `${source}，第 ${pages.join("、")} 页${printed}`;
+  const names = unit === "section" ? [...new Set(labels)].join("；") : `印刷页码 ${labels.join("、")}`;
+  const printed = labels.length ? `（${names}）` : "";
+  return `${source}，第 ${pages.join("、")} ${UNITS[unit] ?? UNITS.page}${printed}`;
 }
 
 /** The button that puts the whole passage in the place of its quote, and back. */
@@ -266,11 +270,13 @@ async function fillReports() {
   const { documents } = await get("/v1/documents");
   const years = [...new Set(documents.map(({ year }) => year).filter(Boolean))].sort((a, b) => b - a);
   years.forEach((year) => at("year").add(new Option(year, year)));
+  documents.forEach(({ id, unit }) => units.set(id, unit));
   at("reports").replaceChildren(...documents.map(showReport));
 }
 
-function showReport({ title, publisher, year, page_count: pages, passages, problem_pages: problems }) {
-  const facts = [publisher, year, `${pages} 页`, `${passages} 段`, problems.length && `${problems.length} 页不可读`];
+function showReport({ title, publisher, year, page_count: pages, unit, passages, problem_pages: problems }) {
+  const name = UNITS[unit];
+  const facts = [publisher, year, `${pages} ${name}`, `${passages} 段`, problems.length && `${problems.length} ${name}不可读`];
   return el("li", "", el("span", "", title), el("small", "", facts.filter(Boolean).join(" · ")));
 }
 

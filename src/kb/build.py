@@ -1,15 +1,13 @@
 """The pipeline: file → pages → blocks → passages → tags and vectors → store. The only module that names every stage."""
 
 import hashlib
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -21,28 +19,38 @@ from kb.embed import Encoder
 from kb.errors import BadInput, IndexBusy, IndexDamaged, KbError, UnreadableFile
 from kb.layout.blocks import layouts_to_blocks
 from kb.layout.page import PageLayout, lay_out
-from kb.metadata import find_metadata
-from kb.read.pdf import PdfFacts, read_facts, read_pages
-from kb.records import Document, Page, Passage, Unit
+from kb.metadata import NOTHING, Given, Metadata, Sources, find_metadata, read_given
+from kb.read.docx import read_docx
+from kb.read.pages import read_pages
+from kb.read.pdf import read_facts
+from kb.read.pool import Limits, Lost, Pool, mapped
+from kb.read.sections import Written
+from kb.read.text import read_text
+from kb.records import Block, Document, Page, Passage, ReportTable, Unit
 from kb.search import STORE_FILE, check_model, find_report
 from kb.segment import blocks_to_passages
 from kb.settings import Settings
 from kb.store import Failure, Model, Store
+from kb.tables import blocks_to_tables
 from kb.tag import TopicRows, tag_passages
 from kb.taxonomy import Taxonomy, default_taxonomy
 from kb.words import sentences
-
-PAGES_A_TASK = 12
-"""Pages that a reading process gets at once."""
-
-POOL_FROM = 24
-"""From this many pages on, reading processes are started; below, starting them takes longer than they save."""
 
 LOCK_SECONDS = 10.0
 CONTEXT_HEADINGS = 1
 """How many headings, from the innermost out, are embedded with a passage."""
 
-SUFFIXES = (".pdf",)
+TEXT_READERS: Mapping[str, Callable[[Path], Written]] = {".txt": read_text, ".md": read_text, ".docx": read_docx}
+"""How files without pages are read, by the ends of their names."""
+
+SUFFIXES = (".pdf", *TEXT_READERS)
+OF_THE_FOLDER = "readme"
+"""A file of this name tells of the folder that it lies in, and is read only when it is named itself."""
+
+PRELOADED = ("kb.read.pages", "kb.read.text", "kb.read.docx", "kb.layout.page")
+"""What reading processes need, and nothing more: no encoder, no index."""
+
+T = TypeVar("T")
 
 
 class Progress(Protocol):
@@ -66,7 +74,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a file: added, replaced, unchanged, moved, or failed with a reason."""
+    """What became of a file: added, replaced, updated in its metadata, unchanged, moved, or failed with a reason."""
 
     path: Path
     what: str
@@ -89,11 +97,23 @@ class IngestReport:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What a file says of itself: title and author, the words that it begins with, its unit, what opened it."""
+
+    title: str
+    author: str
+    opening: str = ""
+    unit: str = "page"
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadDocument:
     """A document read and cut, not yet tagged."""
 
     document: Document
     pages: tuple[Page, ...]
+    tables: tuple[ReportTable, ...]
     passages: tuple[Passage, ...]
 
 
@@ -104,40 +124,63 @@ class Pipeline:
     settings: Settings
     open_encoder: Callable[[], Encoder]
     workers: int
+    passwords: tuple[str, ...] = ()
     book: BankBook = field(default_factory=default_bank_book)
     taxonomy: Taxonomy = field(default_factory=default_taxonomy)
-    _pool: ProcessPoolExecutor | None = None
+    _pool: Pool | None = None
     _topics: TopicRows | None = None
+
+    @property
+    def pool(self) -> Pool:
+        """The reading processes."""
+        if self._pool is None:
+            limits = Limits(self.settings.page_seconds, self.settings.worker_mb)
+            self._pool = Pool(self.workers, limits, PRELOADED)
+        return self._pool
 
     def read(self, path: Path, sha256: str, progress: Progress) -> ReadDocument:
         """Read a file and cut it into passages. Raises UnreadableFile."""
-        facts = read_facts(path, self.settings.max_pages)
-        progress.start(path, facts.page_count)
-        layouts: list[PageLayout] = []
-        for part in self.lay_out_pages(path, facts.page_count):
-            layouts += part
-            progress.pages(len(part))
-        pages, blocks = layouts_to_blocks(layouts)
+        about, pages, blocks = self.read_blocks(path, progress)
         passages = blocks_to_passages(blocks, pages, sha256, lambda text: bool(self.book.mentions(text)))
         if not passages:
-            raise UnreadableFile(f"{path}: no text could be read: {first_problem(pages)}")
-        return ReadDocument(describe(path, sha256, facts, pages), tuple(pages), tuple(passages))
+            raise UnreadableFile(f"{path}: no text could be read: {first_problem(pages, about.unit)}")
+        document = describe(path, sha256, about, pages)
+        return ReadDocument(document, tuple(pages), tuple(blocks_to_tables(blocks)), tuple(passages))
 
-    def lay_out_pages(self, path: Path, count: int) -> Iterator[list[PageLayout]]:
-        """All pages of a file, laid out, in parts; several processes read where that is worth their start."""
-        tasks = [range(first, min(first + PAGES_A_TASK, count + 1)) for first in range(1, count + 1, PAGES_A_TASK)]
-        if self.workers < 2 or count < POOL_FROM:
-            yield from (read_and_lay_out(path, task) for task in tasks)
-            return
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=context)
-        futures: list[Future[list[PageLayout]]] = [self._pool.submit(read_and_lay_out, path, task) for task in tasks]
-        try:
-            yield from (future.result() for future in futures)
-        except BrokenProcessPool as error:
-            self._pool = None
-            raise UnreadableFile(f"{path}: a reading process died on it, of memory perhaps; see KB_WORKERS") from error
+    def read_blocks(self, path: Path, progress: Progress) -> tuple[About, Sequence[Page], Sequence[Block]]:
+        """What a file says of itself, its pages, and what was understood of them. Raises UnreadableFile."""
+        reader = TEXT_READERS.get(path.suffix.lower())
+        return self.read_written(path, reader, progress) if reader else self.read_pdf(path, progress)
+
+    def read_written(
+        self, path: Path, reader: Callable[[Path], Written], progress: Progress
+    ) -> tuple[About, Sequence[Page], Sequence[Block]]:
+        """A file that has sections instead of pages."""
+        written = self.within_limits(path, reader, path)
+        if len(written.pages) > self.settings.max_pages:
+            raise too_long(path, len(written.pages), "sections", self.settings.max_pages)
+        progress.start(path, len(written.pages))
+        progress.pages(len(written.pages))
+        return About(written.title, written.author, written.opening, "section"), written.pages, written.blocks
+
+    def read_pdf(self, path: Path, progress: Progress) -> tuple[About, Sequence[Page], Sequence[Block]]:
+        """A PDF; its pages are read and laid out in several processes, and put in order here."""
+        facts = self.within_limits(path, read_facts, path, self.settings.max_pages, self.passwords)
+        progress.start(path, facts.page_count)
+        source = partial(mapped, lay_out, partial(read_pages, path, password=facts.password))
+        layouts: dict[int, PageLayout] = {}
+        for number, result in self.pool.pages(source, facts.page_count):
+            layouts[number] = lost_page(number, result) if isinstance(result, Lost) else result
+            progress.pages(1)
+        pages, blocks = layouts_to_blocks([layouts[number] for number in sorted(layouts)], facts.outline)
+        return About(facts.title, facts.author, password=facts.password), pages, blocks
+
+    def within_limits(self, path: Path, function: Callable[..., T], *args: object) -> T:
+        """What a reader gives for a file, in a reading process. Raises UnreadableFile where it breaks the limits."""
+        result = self.pool.call(function, *args)
+        if isinstance(result, Lost):
+            raise UnreadableFile(f"{path}: {result.reason}")
+        return result
 
     def tag_and_embed(
         self, read: ReadDocument, progress: Progress
@@ -155,7 +198,7 @@ class Pipeline:
     def close(self) -> None:
         """End the reading processes."""
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            self._pool.close()
 
 
 def ingest(
@@ -164,19 +207,22 @@ def ingest(
     open_encoder: Callable[[], Encoder],
     progress: Progress,
     force: bool = False,
+    given: Given = NOTHING,
+    passwords: Sequence[str] = (),
 ) -> IngestReport:
     """Bring files and folders into the index. A file that fails is noted, and the others go on.
 
     Unchanged files are skipped by their content hash unless `force`; a changed file replaces what was read from
-    the same path. Raises BadInput for a path that is not there, IndexBusy where another process is writing.
+    the same path. `given` are metadata by hand, for a single file; `passwords` are tried on what is encrypted, and
+    kept nowhere. Raises BadInput for a path that is not there, IndexBusy where another process is writing.
     """
     files = find_files(paths)
     outcomes: list[Outcome] = []
     with writing(settings.index), open_for_writing(settings, open_encoder) as store:
-        pipeline = Pipeline(settings, open_encoder, settings.workers or os.cpu_count() or 1)
+        pipeline = Pipeline(settings, open_encoder, settings.workers or os.cpu_count() or 1, tuple(passwords))
         try:
             for path in files:
-                outcome = ingest_file(path, store, pipeline, progress, force)
+                outcome = ingest_file(path, store, pipeline, progress, force, given)
                 outcomes.append(outcome)
                 progress.finish(outcome)
         finally:
@@ -188,22 +234,27 @@ def ingest(
     return IngestReport(tuple(outcomes), derived)
 
 
-def ingest_file(path: Path, store: Store, pipeline: Pipeline, progress: Progress, force: bool) -> Outcome:
+def ingest_file(
+    path: Path, store: Store, pipeline: Pipeline, progress: Progress, force: bool, given: Given
+) -> Outcome:
     """Bring one file in: read, cut, tag, embed, store."""
     place, sha256 = str(path.resolve()), ""
     try:
         sha256 = hash_file(path)
+        beside = read_given(path)
         same = next((d for d in store.documents() if d.sha256 == sha256), None)
         if same and not force:
-            return keep(path, place, same, store)
+            return keep(path, place, same, store, given, beside)
         read = read_or_name(path, sha256, pipeline, progress)
-    except UnreadableFile as error:
+    except (UnreadableFile, BadInput) as error:
         store.note_failure(Failure(place, sha256, str(error)))
         return Outcome(path, "failed", reason=str(error))
     passages, units, rows = pipeline.tag_and_embed(read, progress)
     replaced = any(document.path == place for document in store.documents())
-    store.add_document(read.document, read.pages, passages, units, rows)
-    return Outcome(path, "replaced" if replaced else "added", read.document, len(passages))
+    sources = Sources(found=metadata_of(read.document), command=given_before(read.document.id, store).overlaid(given))
+    document = with_metadata(read.document, sources.merged(beside))
+    store.add_document(document, read.pages, passages, units, rows, read.tables, sources.model_dump_json())
+    return Outcome(path, "replaced" if replaced else "added", document, len(passages))
 
 
 def read_or_name(path: Path, sha256: str, pipeline: Pipeline, progress: Progress) -> ReadDocument:
@@ -216,15 +267,45 @@ def read_or_name(path: Path, sha256: str, pipeline: Pipeline, progress: Progress
         raise UnreadableFile(f"{path}: could not be read: {type(error).__name__}: {error}") from error
 
 
-def keep(path: Path, place: str, same: Document, store: Store) -> Outcome:
-    """What to do with a file whose content is stored: nothing, or note that it moved."""
+def keep(path: Path, place: str, same: Document, store: Store, given: Given, beside: Given) -> Outcome:
+    """What to do with a file whose content is stored: nothing, or note that it moved, or has other metadata now."""
     store.forget_failure(place)
-    if same.path == place:
-        return Outcome(path, "unchanged", same)
-    moved = not Path(same.path).exists()
-    if moved or any(document.path == place for document in store.documents()):
+    here = same.path == place
+    moved = not here and not Path(same.path).exists()
+    if moved or not here and any(document.path == place for document in store.documents()):
         store.move_document(same.id, place, path.name)  # what was read from this path before is superseded by it
-    return Outcome(path, "moved" if moved else "unchanged", same)
+    elif not here:
+        return Outcome(path, "unchanged", same)
+    old = stored_sources(same, store)
+    new = Sources(found=old.found, command=old.command.overlaid(given))
+    document = with_metadata(same, new.merged(beside))
+    if (document, new) != (same, old):
+        store.set_metadata(document, new.model_dump_json())
+    what = "unchanged" if document == same else "updated"
+    return Outcome(path, what if here else "moved", document)
+
+
+def stored_sources(document: Document, store: Store) -> Sources:
+    """Where the metadata of a stored document come from; they were found where nothing else is known."""
+    kept = store.sources(document.id)
+    return Sources.model_validate_json(kept) if kept else Sources(found=metadata_of(document))
+
+
+def given_before(document_id: str, store: Store) -> Given:
+    """What the command line has given for a document that is to be read again."""
+    if not store.has_document(document_id):
+        return NOTHING
+    return stored_sources(store.document(document_id), store).command
+
+
+def metadata_of(document: Document) -> Metadata:
+    """The metadata in a document's record."""
+    return Metadata(document.title, document.publisher, document.year, document.kind)
+
+
+def with_metadata(document: Document, about: Metadata) -> Document:
+    """A document's record with other metadata."""
+    return replace(document, title=about.title, publisher=about.publisher, year=about.year, kind=about.kind)
 
 
 def remove(name: str, settings: Settings) -> Document:
@@ -287,14 +368,21 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise BadInput(f"{path}: no such file or folder")
-        below = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        found = [p for p in below if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-        if not found and not path.is_dir():
-            raise BadInput(f"{path}: not a PDF file")
-        files.update(dict.fromkeys(found))
+        if path.is_dir():
+            files.update(dict.fromkeys(sorted(below for below in path.rglob("*") if is_report(below))))
+        elif path.suffix.lower() in SUFFIXES:
+            files[path] = None
+        else:
+            raise BadInput(f"{path}: not a PDF, text, Markdown or Word file ({', '.join(SUFFIXES)})")
     if not files:
-        raise BadInput(f"{', '.join(map(str, paths))}: no PDF in this folder")
+        raise BadInput(f"{', '.join(map(str, paths))}: no PDF in this folder, and no {', '.join(TEXT_READERS)} file")
     return list(files)
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file in a folder is one to read: not hidden, not opened in Word, not about the folder."""
+    passing = path.name.startswith((".", "~$")) or path.stem.lower() == OF_THE_FOLDER
+    return path.suffix.lower() in SUFFIXES and not passing and path.is_file()
 
 
 def hash_file(path: Path) -> str:
@@ -306,33 +394,39 @@ def hash_file(path: Path) -> str:
         raise UnreadableFile(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def read_and_lay_out(path: Path, numbers: range) -> list[PageLayout]:
-    """Read some pages and lay each out; runs in a reading process."""
-    return [lay_out(page) for page in read_pages(path, numbers)]
+def too_long(path: Path, count: int, unit: str, limit: int) -> UnreadableFile:
+    """The error for a file over the limit of pages."""
+    return UnreadableFile(f"{path}: {count} {unit}, over the limit of {limit}; raise KB_MAX_PAGES to read it")
 
 
-def describe(path: Path, sha256: str, facts: PdfFacts, pages: Sequence[Page]) -> Document:
-    """A document's record."""
-    about = find_metadata(path.stem, facts.title, facts.author, pages)
-    readers = sorted({page.reader for page in pages})
+def lost_page(number: int, lost: Lost) -> PageLayout:
+    """A page of which nothing is known but why."""
+    return PageLayout(number, 0.0, 0.0, (), (), "", lost.reason)
+
+
+def describe(path: Path, sha256: str, about: About, pages: Sequence[Page]) -> Document:
+    """A document's record, with the metadata that were found."""
+    found = find_metadata(path.stem, about.title, about.author, pages, about.opening)
+    readers = sorted({page.reader for page in pages if page.reader})
     return Document(
         id=sha256[:16],
         sha256=sha256,
         path=str(path.resolve()),
         file=path.name,
-        title=about.title,
-        publisher=about.publisher,
-        year=about.year,
-        kind=about.kind,
+        title=found.title,
+        publisher=found.publisher,
+        year=found.year,
+        kind=found.kind,
         page_count=len(pages),
         reader=", ".join(readers),
+        unit=about.unit,
     )
 
 
-def first_problem(pages: Sequence[Page]) -> str:
+def first_problem(pages: Sequence[Page], unit: str) -> str:
     """Why a document has no passage."""
-    problems = [f"page {page.number}: {page.problem}" for page in pages if page.problem]
-    return problems[0] if problems else "its pages hold no prose"
+    problems = [f"{unit} {page.number}: {page.problem}" for page in pages if page.problem]
+    return problems[0] if problems else f"its {unit}s hold no prose"
 
 
 def passages_to_units(passages: Sequence[Passage]) -> tuple[list[Unit], list[str]]:

@@ -24,6 +24,7 @@ def cite(store: Store, document: Document, passage: Passage, start: int, end: in
         document.file,
         pages,
         tuple(labels[page] for page in pages if page in labels),
+        document.unit,
     )
 
 
@@ -36,4 +37,5 @@ def check_spans(store: Store, document: Document, passage: Passage, spans: list[
         stored = mend(texts.get(span.page, "")[span.start : span.end])
         quoted = passage.text[span.at : span.at + span.end - span.start]
         if not stored or stored != quoted:
-            raise QuoteNotFound(f"passage {passage.id}: {quoted[:30]!r} is not on page {span.page} of {document.file}")
+            place = f"{document.unit} {span.page} of {document.file}"
+            raise QuoteNotFound(f"passage {passage.id}: {quoted[:30]!r} is not on {place}")

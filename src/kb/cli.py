@@ -1,9 +1,11 @@
 """The command line: thin commands over the library; results to standard output, progress and messages to the other."""
 
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -19,12 +21,22 @@ from kb.answer import ask as ask_library
 from kb.embed import Encoder, open_encoder
 from kb.errors import BadInput, BadQuery, KbError
 from kb.evaluate import evaluate, load_gold, read_lines
-from kb.export import answer_json, result_json, write_csv, write_jsonl, write_parquet
+from kb.export import (
+    answer_json,
+    document_json,
+    exported_json,
+    result_json,
+    table_json,
+    write_csv,
+    write_jsonl,
+    write_parquet,
+)
 from kb.records import Filters
 from kb.search import STORE_FILE, Library, check_question, check_top, parse_filters
-from kb.settings import Settings, load_settings
-from kb.show import out, show_answer, show_figures, show_result
-from kb.store import Store, StoredPassage
+from kb.settings import Settings, load_settings, read_passwords
+from kb.show import out, show_answer, show_blocks, show_figures, show_result
+from kb.spreadsheet import ENCODING, INDEX_FILE, write_folder, write_long
+from kb.store import Store
 from kb.verify import verify as verify_store
 
 app = typer.Typer(
@@ -52,6 +64,12 @@ Dimension = Annotated[
 Topic = Annotated[list[str] | None, typer.Option("--topic", help="Topic id or label, such as talent; repeatable.")]
 Year = Annotated[list[str] | None, typer.Option("--year", help="Year of the report, such as 2021; repeatable.")]
 Report = Annotated[list[str] | None, typer.Option("--report", help="File name, id or title of a report; repeatable.")]
+Password = Annotated[
+    list[str] | None, typer.Option(help="Tried on encrypted files; repeatable. Others on this machine may see it.")
+]
+PasswordFile = Annotated[
+    Path | None, typer.Option(help="File of passwords to try, one a line, UTF-8 [KB_PASSWORD_FILE].")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")]
 
 
@@ -117,21 +135,39 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 
 @app.command()
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="PDF files, and folders with PDF files in them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="PDF, text, Markdown and Word (.docx) files, and folders with such files.")
+    ],
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes that read pages [one a core].")] = None,
     force: Annotated[bool, typer.Option("--force", help="Read again what has not changed.")] = False,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    title: Annotated[str | None, typer.Option(help="Title of the report, for a single file.")] = None,
+    publisher: Annotated[str | None, typer.Option(help="Its publisher.")] = None,
+    year: Annotated[int | None, typer.Option(help="Its year.")] = None,
+    kind: Annotated[str | None, typer.Option(help="年报, 季报, 白皮书, 研究报告 or 其他.")] = None,
     as_json: AsJson = False,
     index: Index = None,
 ) -> None:
-    """Bring reports into the index: unchanged files are skipped, changed ones replaced, broken ones named."""
-    from kb.build import ingest as run  # pdfplumber and the reading pool, which no other command needs
+    """Bring reports into the index: unchanged files are skipped, changed ones replaced, broken ones named.
+
+    Title, publisher, year and kind that are given here hold over those in
+    report.toml beside report.pdf, and these over what the report itself tells.
+    """
+    from kb.build import ingest as run  # the readers, which few other commands need
+    from kb.metadata import check_given
     from kb.progress import Bars
 
+    by_hand = {"title": title, "publisher": publisher, "year": year, "kind": kind}
+    given = check_given({name: value for name, value in by_hand.items() if value is not None}, "command line")
+    if given.model_fields_set and (len(paths) > 1 or paths[0].is_dir()):
+        raise typer.BadParameter("--title, --publisher, --year and --kind are for a single file")
     settings = settings_for(index)
     if workers:
         settings = settings.model_copy(update={"workers": workers})
+    passwords = (*(password or ()), *read_passwords(password_file or settings.password_file))
     with Bars(err) as bars:
-        report = run(paths, settings, cache(lambda: encoder_of(settings)), bars, force)
+        report = run(paths, settings, cache(lambda: encoder_of(settings)), bars, force, given, passwords)
     if as_json:
         write_json(
             {
@@ -232,35 +268,76 @@ def ask(
 
 @app.command()
 def export(
-    format: Annotated[str, typer.Option("--format", help="jsonl, csv or parquet.")] = "jsonl",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write [standard output].")] = None,
+    tables: Annotated[bool, typer.Option("--tables", help="The tables of the reports, in place of passages.")] = False,
+    format: Annotated[
+        str | None, typer.Option("--format", help="jsonl (default), csv or parquet; tables: csv (default) or jsonl.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="File to write, or with --tables a folder; default: standard output."),
+    ] = None,
     index: Index = None,
 ) -> None:
-    """Every live passage in reading order."""
-    if format not in ("jsonl", "csv", "parquet"):
-        raise typer.BadParameter(f"{format!r} is none of jsonl, csv, parquet")
+    """Every live passage in reading order, or every table.
+
+    kb export --tables -o tables
+
+    makes a CSV file for each table, such as tables/survey2023-table-01-p5.csv,
+    and index.csv, which says where each table stands. With -o tables.csv,
+    or without -o, all tables come as one CSV, a line for each of their rows:
+    file and page, the row's number (0: the header), its cells.
+
+    CSV files of tables begin with a byte order mark, so that Excel reads
+    Chinese. A cell that a spreadsheet would run as a formula has an apostrophe
+    before it; signed numbers stay as they are. In jsonl all is verbatim.
+    """
+    formats = ("csv", "jsonl") if tables else ("jsonl", "csv", "parquet")
+    format = format or formats[0]
+    if format not in formats:
+        raise typer.BadParameter(f"{format!r} is none of {', '.join(formats)}")
     if format == "parquet" and output is None:
         raise typer.BadParameter("parquet needs a file: -o passages.parquet")
     with Store.open(settings_for(index).index / STORE_FILE) as store:
         store.snapshot()
-        passages = store.live_passages()
         try:
-            if output is None:
-                write_passages(passages, format, sys.stdout)
-            elif format == "parquet":
-                write_parquet(passages, output)
-            else:
-                with output.open("w", encoding="utf-8", newline="") as file:
-                    write_passages(passages, format, file)
+            (export_tables if tables else export_passages)(store, format, output)
         except BrokenPipeError:
             raise
         except OSError as error:
             raise BadInput(f"{output}: cannot be written: {error.strerror or error}") from error
 
 
-def write_passages(passages: Iterator[StoredPassage], format: str, file: TextIO) -> None:
-    """Passages as JSON lines or CSV."""
-    (write_jsonl if format == "jsonl" else write_csv)(passages, file)
+def export_passages(store: Store, format: str, output: Path | None) -> None:
+    """Passages as JSON lines, CSV or Parquet."""
+    passages = store.live_passages()
+    if format == "parquet":
+        assert output
+        write_parquet(passages, output)
+        return
+    with opened(output, "utf-8") as file:
+        if format == "jsonl":
+            write_jsonl(map(exported_json, passages), file)
+        else:
+            write_csv(passages, file)
+
+
+def export_tables(store: Store, format: str, output: Path | None) -> None:
+    """Tables as JSON lines, as one long CSV, or as a folder of CSV."""
+    found = list(store.live_tables())
+    if format == "jsonl":
+        with opened(output, "utf-8") as file:
+            write_jsonl(({"doc": document_json(document), **table_json(table)} for document, table in found), file)
+    elif output is None or output.suffix.lower() == ".csv":
+        with opened(output, ENCODING) as file:
+            write_long(found, file)
+    else:
+        write_folder(found, output)
+        err.print(f"{len(found)} tables in {output}; {INDEX_FILE} says where each stands", highlight=False)
+
+
+def opened(output: Path | None, encoding: str) -> AbstractContextManager[TextIO]:
+    """A file to write to, or standard output, which stays open."""
+    return output.open("w", encoding=encoding, newline="") if output else nullcontext(sys.stdout)
 
 
 @app.command()
@@ -296,7 +373,7 @@ def status(as_json: AsJson = False, index: Index = None) -> None:
     if len(problems) > SHOWN:
         out.print(f"… and {len(problems) - SHOWN} more pages; kb status --json lists all")
     for failure in failures:
-        out.print(f"[red]not read:[/red] {escape(failure.reason)}", highlight=False)
+        out.print(f"[red]not read:[/red] {escape(failure.reason)}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -308,11 +385,62 @@ def verify(as_json: AsJson = False, index: Index = None) -> None:
     if as_json:
         write_json(asdict(check))
     else:
-        out.print(f"{check.documents} documents, {check.passages} passages, {check.spans} spans, {check.units} vectors")
+        counted = f"{check.documents} documents, {check.passages} passages, {check.spans} spans"
+        out.print(f"{counted}, {check.tables} tables, {check.units} vectors")
         for problem in check.problems[:SHOWN]:
             out.print(f"[red]{escape(problem)}[/red]", highlight=False)
     if check.problems:
         raise KbError(f"{len(check.problems)} problems found; kb ingest --force reads the reports again")
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A file as kb ingest takes it; it need not be in the index.")],
+    page: Annotated[int, typer.Option(min=1, help="Page of the file, from 1; of a text, its section.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Draw the blocks on the page's picture, into this PNG file.")
+    ] = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Show how a page is understood: its blocks in order. For people who work on the layout.
+
+    kb inspect corpus/survey2023.pdf --page 5 -o page.png
+
+    draws them: order, kind and heading level at the corner of each block, cells
+    of tables in thin lines, frames around what stands in one box, and in grey
+    what stands in no block. All pages are read, since running lines, sizes and
+    heading levels are those of the whole file.
+    """
+    from kb.build import Pipeline
+    from kb.draw import blocks_on_page, draw_page, render_page
+    from kb.progress import Bars
+
+    if not file.is_file():
+        raise BadInput(f"{file}: no such file")
+    settings = load_settings()
+    passwords = (*(password or ()), *read_passwords(password_file or settings.password_file))
+    workers = settings.workers or os.cpu_count() or 1
+    pipeline = Pipeline(settings, lambda: encoder_of(settings), workers, passwords)
+    try:
+        with Bars(err) as bars:
+            about, pages, blocks = pipeline.read_blocks(file, bars)
+        if page > len(pages):
+            raise BadInput(f"--page {page}: {file} has {about.unit}s 1 to {len(pages)}")
+        shown = pages[page - 1]
+        if output is None:
+            show_blocks(shown, blocks_on_page(shown, blocks))
+            return
+        if about.unit != "page":
+            raise BadInput(f"{file}: its sections have no picture; leave out -o")
+        picture = pipeline.within_limits(file, render_page, file, page, about.password)
+    finally:
+        pipeline.close()
+    draw_page(picture, shown, blocks)
+    try:
+        picture.save(output, "PNG")
+    except OSError as error:
+        raise BadInput(f"{output}: cannot be written: {error.strerror or error}") from error
 
 
 @app.command()
@@ -335,7 +463,6 @@ def serve(
     index: Index = None,
 ) -> None:
     """Serve the page and the API until interrupted."""
-    import os
     import socket
 
     import uvicorn

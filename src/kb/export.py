@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from kb.errors import BadInput
-from kb.records import Answer, Citation, Document, Hit, Passage, Point
+from kb.records import Answer, Citation, Document, Hit, Passage, Point, ReportTable
 from kb.search import SearchResult
 from kb.store import StoredPassage
 
@@ -38,6 +38,18 @@ def passage_json(passage: Passage, document: Document) -> dict[str, Any]:
         "dimension": passage.dimension,
         "topics": list(passage.topics),
         "role": passage.role,
+    }
+
+
+def table_json(table: ReportTable) -> dict[str, Any]:
+    """A table of a report."""
+    return {
+        "number": table.number,
+        "pages": list(table.pages),
+        "heading": list(table.heading),
+        "caption": table.caption,
+        "header": list(table.header),
+        "rows": [list(row) for row in table.rows],
     }
 
 
@@ -77,6 +89,7 @@ def citation_json(citation: Citation) -> dict[str, Any]:
         "file": citation.file,
         "pages": list(citation.pages),
         "labels": list(citation.labels),
+        "unit": citation.unit,
     }
 
 
@@ -117,10 +130,10 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     }
 
 
-def write_jsonl(passages: Iterable[StoredPassage], out: TextIO) -> None:
+def write_jsonl(records: Iterable[dict[str, Any]], out: TextIO) -> None:
     """One JSON object a line."""
-    for stored in passages:
-        out.write(json.dumps(exported_json(stored), ensure_ascii=False) + "\n")
+    for record in records:
+        out.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def flat_row(stored: StoredPassage) -> dict[str, Any]:

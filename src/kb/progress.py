@@ -12,6 +12,7 @@ from kb.build import Outcome
 WORDS = {
     "added": "[green]added[/green]",
     "replaced": "[green]replaced[/green]",
+    "updated": "[green]updated[/green]",
     "moved": "moved",
     "unchanged": "[dim]unchanged[/dim]",
     "failed": "[red]failed[/red]",

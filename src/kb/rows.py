@@ -13,7 +13,8 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, title TEXT NOT NULL,
     publisher TEXT NOT NULL, year INTEGER, kind TEXT NOT NULL, page_count INTEGER NOT NULL, reader TEXT NOT NULL,
-    status TEXT NOT NULL, unit TEXT NOT NULL, superseded_by TEXT, added TEXT NOT NULL
+    status TEXT NOT NULL, unit TEXT NOT NULL, superseded_by TEXT, added TEXT NOT NULL,
+    sources TEXT NOT NULL
 );
 CREATE INDEX documents_path ON documents (path, status);
 CREATE TABLE pages (

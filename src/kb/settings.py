@@ -25,8 +25,11 @@ class Settings(BaseSettings):
         "", description="sentence-transformers name or folder; empty: the packaged multilingual-e5-small"
     )
     cache: Path = Field(default_factory=user_cache, description="folder for the unpacked model and other caches")
-    workers: int = Field(0, ge=0, le=64, description="processes that read PDF; 0: one a core")
+    workers: int = Field(0, ge=0, le=64, description="processes that read files; 0: one a core")
     max_pages: int = Field(3000, ge=1, description="a file with more pages is refused")
+    page_seconds: float = Field(20, gt=0, description="a page that takes longer to read is given up")
+    worker_mb: int = Field(1500, ge=200, description="megabytes of memory that a reading process may use")
+    password_file: Path | None = Field(None, description="file of passwords for encrypted reports, one a line, UTF-8")
     dense_weight: float = Field(0.7, ge=0, le=1, description="share of the dense score in the fused one")
     abstain_below: float | None = Field(
         None, description="a search whose best cosine is lower abstains; unset: 0.86 for the packaged model, else never"
@@ -56,3 +59,16 @@ def load_settings() -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"setting KB_{name.upper()}: {first['msg']}, got {first['input']!r}") from error
+
+
+def read_passwords(file: Path | None) -> tuple[str, ...]:
+    """The passwords in a file, one a line, each as it stands there. Raises BadInput, which never repeats one."""
+    if file is None:
+        return ()
+    try:
+        lines = file.read_text("utf-8-sig").splitlines()
+    except OSError as error:
+        raise BadInput(f"file of passwords {file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"file of passwords {file}: byte {error.start} is no UTF-8; save it as UTF-8") from error
+    return tuple(line for line in lines if line)

@@ -1,14 +1,23 @@
 """Results, answers and figures on a terminal, for people; scripts take the JSON of kb.export."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from kb.evaluate import Abstentions, Figures
-from kb.records import Answer, Citation, Hit
+from kb.records import Answer, Citation, Hit, Page
 from kb.search import SearchResult
 
+if TYPE_CHECKING:  # it brings the drawing libraries along, which one command needs
+    from kb.draw import PlacedBlock
+
 out = Console()
+
+UNITS = {"page": "页", "section": "节"}
+"""What the parts of a document are called."""
 
 
 def show_result(result: SearchResult) -> None:
@@ -25,7 +34,7 @@ def show_hit(hit: Hit) -> None:
     tags = " · ".join(filter(None, ["、".join(passage.banks), passage.dimension, passage.role]))
     out.print(f"[bold]{hit.rank}.[/bold] {escape(tags)}  [dim]{passage.id}[/dim]")
     out.print(f"   “{escape(hit.quote)}”", highlight=False, soft_wrap=True)
-    place = f"{document.title}，第 {join_numbers(passage.pages)} 页（{document.file}）"
+    place = f"{document.title}，第 {join_numbers(passage.pages)} {UNITS[document.unit]}（{document.file}）"
     out.print(
         f"   [dim]{escape(place)}  {escape(' › '.join(passage.heading[-2:]))}[/dim]\n", highlight=False, soft_wrap=True
     )
@@ -66,10 +75,18 @@ def show_answer(answer: Answer) -> None:
 
 
 def citation_line(citation: Citation) -> str:
-    """Publisher, title, year and page."""
+    """Publisher, title, year and page, or section with its title."""
     source = "，".join(filter(None, [citation.publisher, f"《{citation.title}》", str(citation.year or "")]))
-    printed = f"（页码 {'-'.join(citation.labels)}）" if citation.labels else ""
-    return f"{source}，第 {join_numbers(citation.pages)} 页{printed}"
+    return f"{source}，第 {join_numbers(citation.pages)} {UNITS[citation.unit]}{label_of(citation)}"
+
+
+def label_of(citation: Citation) -> str:
+    """The page numbers as printed, or the titles of the sections."""
+    if not citation.labels:
+        return ""
+    if citation.unit == "section":
+        return f"（{'；'.join(dict.fromkeys(citation.labels))}）"
+    return f"（页码 {'-'.join(citation.labels)}）"
 
 
 def show_figures(figures: list[Figures], abstentions: Abstentions) -> None:
@@ -85,3 +102,15 @@ def show_figures(figures: list[Figures], abstentions: Abstentions) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def show_blocks(page: Page, placed: Sequence["PlacedBlock"]) -> None:
+    """The blocks of a page in order, with how each begins; `level` is the number of a table too."""
+    table = Table("order", "kind", "level", "box", Column("text", no_wrap=True, ratio=1), box=None, expand=True)
+    for one in placed:
+        block = one.block
+        numbers = (str(number or "") for number in (block.level or block.table, block.group))
+        table.add_row(str(one.order), block.kind, *numbers, escape(one.text))
+    out.print(table)
+    label = f" ({page.label})" if page.label else ""
+    out.print(escape(f"page {page.number}{label}: {page.problem or page.reader}"), highlight=False)

@@ -115,7 +115,7 @@ class Store:
         if not version or int(version[0]) != SCHEMA_VERSION:
             raise IndexDamaged(
                 f"{path} has schema {version[0] if version else 'none'}, this kb reads {SCHEMA_VERSION}; "
-                "ingest the reports again into a new folder"
+                "ingest the reports again into a new folder, or delete this one first"
             )
         return cls(path, db)
 
@@ -162,8 +162,9 @@ class Store:
         units: Sequence[Unit],
         vectors: NDArray[np.float32],
         tables: Sequence[ReportTable] = (),
+        sources: str = "",
     ) -> None:
-        """Add a document with all that belongs to it, in one transaction.
+        """Add a document with all that belongs to it, in one transaction. `sources` is kept for `set_metadata`.
 
         A live document at the same path is marked as superseded by it, and keeps its passages. A document with the
         same id is replaced. `vectors` are (len(units), dim) unit rows; they are stored as float16.
@@ -175,27 +176,28 @@ class Store:
                 (document.id, document.path),
             )
             self._db.execute("DELETE FROM failures WHERE path = ?", (document.path,))
-            self._insert("documents", (*document_to_row(document), None, now()))
-            self._insert("pages", *((document.id, *page_to_row(page)) for page in pages))
-            self._insert("tables", *((document.id, *table_to_row(table)) for table in tables))
+            self._db.execute(
+                f"INSERT INTO documents VALUES ({marks(12)}, NULL, ?, ?)", (*document_to_row(document), now(), sources)
+            )
+            self._db.executemany(
+                f"INSERT INTO pages VALUES ({marks(9)})", [(document.id, *page_to_row(page)) for page in pages]
+            )
+            self._db.executemany(
+                f"INSERT INTO tables VALUES ({marks(7)})", [(document.id, *table_to_row(table)) for table in tables]
+            )
             self._insert_passages(document.id, passages, units, vectors)
             self._move_on()
 
-XXX
     def _insert_passages(
         self, document: str, passages: Sequence[Passage], units: Sequence[Unit], vectors: NDArray[np.float32]
     ) -> None:
         rows: dict[str, int] = {}
         for place, passage in enumerate(passages):
             cursor = self._db.execute(
-                "INSERT INTO passages (id, document, place, kind, heading, text, spans, dimension, role)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    passage.id, document, place, passage.kind, json.dumps(passage.heading, ensure_ascii=False),
-                    passage.text, json.dumps([[s.page, s.start, s.end, s.at, s.name] for s in passage.spans]),
-                    passage.dimension, passage.role,
-                ),
-            )  # fmt: skip
+                "INSERT INTO passages (id, kind, heading, text, spans, dimension, role, document, place)"
+                f" VALUES ({marks(9)})",
+                (*passage_to_row(passage), document, place),
+            )
             rows[passage.id] = int(cursor.lastrowid or 0)
             named = [(rows[passage.id], at, bank) for at, bank in enumerate(passage.banks)]
             self._db.executemany("INSERT INTO passage_banks VALUES (?, ?, ?)", named)
@@ -222,6 +224,18 @@ XXX
                 (document_id, path, document_id),
             )
             self._db.execute("UPDATE documents SET path = ?, file = ? WHERE id = ?", (path, file, document_id))
+            self._move_on()
+
+    def set_metadata(self, document: Document, sources: str) -> None:
+        """Give a stored document the title, publisher, year and kind of this record.
+
+        `sources` tells where they come from; the store keeps it as it is.
+        """
+        with transaction(self._db):
+            self._db.execute(
+                "UPDATE documents SET title = ?, publisher = ?, year = ?, kind = ?, sources = ? WHERE id = ?",
+                (document.title, document.publisher, document.year, document.kind, sources, document.id),
+            )
             self._move_on()
 
     def remove_document(self, document_id: str) -> None:
@@ -263,6 +277,11 @@ XXX
             raise NotFound(f"no document {document_id!r}; kb status lists them")
         return row_to_document(row)
 
+    def sources(self, document_id: str) -> str:
+        """What was kept of where a document's metadata come from; empty where nothing was."""
+        row = self._db.execute("SELECT sources FROM documents WHERE id = ?", (document_id,)).fetchone()
+        return str(row[0]) if row else ""
+
     def has_document(self, document_id: str) -> bool:
         """Whether there is a document with this id, live or superseded."""
         return self._db.execute("SELECT 1 FROM documents WHERE id = ?", (document_id,)).fetchone() is not None
@@ -275,18 +294,28 @@ XXX
     def pages(self, document_id: str) -> list[Page]:
         """The pages of a document in order."""
         rows = self._db.execute(
-            "SELECT number, width, height, text, lines, reader, label, problem FROM pages WHERE document = ?"
-            " ORDER BY number",
-            (document_id,),
+            f"SELECT {PAGE_COLUMNS} FROM pages WHERE document = ? ORDER BY number", (document_id,)
         ).fetchall()
         return [row_to_page(row) for row in rows]
+
+    def tables(self, document_id: str) -> list[ReportTable]:
+        """The tables of a document in order."""
+        rows = self._db.execute(
+            f"SELECT {TABLE_COLUMNS} FROM tables WHERE document = ? ORDER BY number", (document_id,)
+        ).fetchall()
+        return [row_to_table(row) for row in rows]
+
+    def live_tables(self) -> Iterator[tuple[Document, ReportTable]]:
+        """Every table of the live documents with its document, in the order of `live_passages`."""
+        for document in self.documents():
+            yield from ((document, table) for table in self.tables(document.id))
 
     def page_texts(self, document_id: str, numbers: Iterable[int]) -> dict[int, str]:
         """The stored texts of some pages."""
         wanted = list(numbers)
-        marks = ",".join("?" * len(wanted))
         rows = self._db.execute(
-            f"SELECT number, text FROM pages WHERE document = ? AND number IN ({marks})", (document_id, *wanted)
+            f"SELECT number, text FROM pages WHERE document = ? AND number IN ({marks(len(wanted))})",
+            (document_id, *wanted),
         ).fetchall()
         return dict(rows)
 
@@ -315,8 +344,8 @@ XXX
         """Passages by their row numbers, in the order asked for; unknown rows are left out."""
         found: dict[int, StoredPassage] = {}
         for chunk in (rows[at : at + 500] for at in range(0, len(rows), 500)):
-            marks = ",".join("?" * len(chunk))
-            found |= {stored.row: stored for stored in self._passages(f"p.row IN ({marks})", tuple(chunk))}
+            some = self._passages(f"p.row IN ({marks(len(chunk))})", tuple(chunk))
+            found |= {stored.row: stored for stored in some}
         return [found[row] for row in rows if row in found]
 
     def live_passages(self) -> Iterator[StoredPassage]:
@@ -330,12 +359,11 @@ XXX
 
     def _passages(self, where: str, values: tuple[object, ...]) -> list[StoredPassage]:
         rows = self._db.execute(
-            f"SELECT p.row, p.id, p.kind, p.heading, p.text, p.spans, p.dimension, p.role, {DOCUMENT_COLUMNS},"
-            f" {ordered_list('passage_banks', 'bank')}, {ordered_list('passage_topics', 'topic')}"
-            f" FROM passages p JOIN documents d ON d.id = p.document WHERE {where} ORDER BY p.document, p.place",
+            f"SELECT p.row, {DOCUMENT_COLUMNS}, {PASSAGE_COLUMNS} FROM passages p JOIN documents d ON d.id = p.document"
+            f" WHERE {where} ORDER BY p.document, p.place",
             values,
         ).fetchall()
-        return [row_to_passage(row) for row in rows]
+        return [row_to_stored(row) for row in rows]
 
     def count_passages(self) -> dict[str, int]:
         """Passages by live document id."""
@@ -382,22 +410,22 @@ XXX
             ("report", tuple(reports) if filters.report else (), "d.id IN ({})"),
         ):
             if wanted or name == "report" and filters.report:
-                clauses.append(clause.format(",".join("?" * len(wanted))))
+                clauses.append(clause.format(marks(len(wanted))))
                 values += list(wanted)
         source = "passages p JOIN documents d ON d.id = p.document"
         rows = self._db.execute(f"SELECT p.row FROM {source} WHERE {' AND '.join(clauses)} ORDER BY 1", values)
         return [row for (row,) in rows]
 
 
-DOCUMENT_COLUMNS = (
-    "d.id, d.sha256, d.path, d.file, d.title, d.publisher, d.year, d.kind, d.page_count, d.reader, d.status"
-)
+def marks(count: int) -> str:
+    """SQL's placeholders for so many values."""
+    return ",".join("?" * count)
 
 
-def ordered_list(table: str, column: str) -> str:
-    """SQL for the tags of passage p in their order, as a JSON list."""
-    ordered = f"SELECT {column} FROM {table} WHERE passage = p.row ORDER BY place"
-    return f"(SELECT json_group_array({column}) FROM ({ordered}))"
+def row_to_stored(row: Row) -> StoredPassage:
+    """A row of `Store._passages`: its number, DOCUMENT_COLUMNS, PASSAGE_COLUMNS."""
+    columns = DOCUMENT_COLUMNS.count(",") + 2
+    return StoredPassage(row[0], row_to_passage(row[columns:]), row_to_document(row[1:columns]))
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -444,33 +472,3 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 def now() -> str:
     """The time, for the record."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def row_to_document(row: Sequence[object]) -> Document:
-    """A row of DOCUMENT_COLUMNS."""
-    return Document(*row)  # type: ignore[arg-type]
-
-
-def row_to_page(row: Sequence[object]) -> Page:
-    """A row of pages."""
-    number, width, height, text, lines, reader, label, problem = row
-    stored = json.loads(str(lines))
-    parsed = tuple(Line(start, end, (x0, top, x1, bottom), size) for start, end, x0, top, x1, bottom, size in stored)
-    return Page(number, width, height, text, parsed, reader, label, problem)  # type: ignore[arg-type]
-
-
-def row_to_passage(row: Sequence[object]) -> StoredPassage:
-    """A row of `Store._passages`."""
-    number, identity, kind, heading, text, spans, dimension, role, *document, banks, topics = row
-    passage = Passage(
-        str(identity),
-        Kind(str(kind)),
-        tuple(json.loads(str(heading))),
-        str(text),
-        tuple(Span(*span) for span in json.loads(str(spans))),
-        tuple(json.loads(str(banks))),
-        str(dimension),
-        tuple(json.loads(str(topics))),
-        str(role),
-    )
-    return StoredPassage(int(str(number)), passage, row_to_document(document))

@@ -1,4 +1,4 @@
-"""The whole store checked: every span against its page's text, every passage whole, the derived indexes the same."""
+"""The whole store checked: every span against its page's text, every passage whole, tables and derived indexes too."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ class Check:
     documents: int
     passages: int
     spans: int
+    tables: int
     units: int
     problems: tuple[str, ...]
 
@@ -26,7 +27,7 @@ def verify(store: Store, index: Path) -> Check:
     """Check the store against itself, and the derived indexes against the store."""
     store.snapshot()
     problems: list[str] = []
-    passages = spans = 0
+    passages = spans = tables = 0
     documents = store.documents(live=False)
     for document in documents:
         texts = {page.number: page.text for page in store.pages(document.id)}
@@ -36,13 +37,19 @@ def verify(store: Store, index: Path) -> Check:
             passages += 1
             spans += len(stored.passage.spans)
             problems += [f"{document.file}: {problem}" for problem in passage_problems(stored.passage, texts)]
+        for table in store.tables(document.id):
+            tables += 1
+            if missing := sorted(set(table.pages) - set(texts)):
+                problems.append(
+                    f"{document.file}: table {table.number} stands on page {missing[0]}, which is not stored"
+                )
     units, vectors = store.unit_rows()
     problems += list(derived_problems(store, index))
     whole = {unit.passage_row for unit in units if unit.whole}
     live = sum(store.count_passages().values())
     if len(whole) != live or len(vectors) != len(units):
         problems.append(f"{live} live passages, {len(whole)} of them with a vector")
-    return Check(len(documents), passages, spans, len(units), tuple(problems))
+    return Check(len(documents), passages, spans, tables, len(units), tuple(problems))
 
 
 def passage_problems(passage: Passage, texts: dict[int, str]) -> Iterator[str]:
