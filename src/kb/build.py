@@ -234,9 +234,7 @@ def ingest(
     return IngestReport(tuple(outcomes), derived)
 
 
-def ingest_file(
-    path: Path, store: Store, pipeline: Pipeline, progress: Progress, force: bool, given: Given
-) -> Outcome:
+def ingest_file(path: Path, store: Store, pipeline: Pipeline, progress: Progress, force: bool, given: Given) -> Outcome:
     """Bring one file in: read, cut, tag, embed, store."""
     place, sha256 = str(path.resolve()), ""
     try:

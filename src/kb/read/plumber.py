@@ -36,6 +36,9 @@ READER = f"pdfplumber {pdfplumber.__version__}"
 # pdfminer logs a line for each odd font descriptor; what matters to the user is recorded page by page instead.
 logging.getLogger("pdfminer").setLevel(logging.CRITICAL)
 
+LOWEST_FOOT = -0.16
+"""No Chinese character reaches farther under its line, in ems; what fonts call descent may be room for leading."""
+
 
 class PlumberPdf:
     """A PDF opened by pdfplumber. Raises WrongPassword where it is locked, else whatever the parser stumbles over."""
@@ -125,7 +128,7 @@ class PageDevice(PDFTextDevice):
             top = 0.001 * (1000 - down) * fontsize + rise
             box = through(matrix, left, top + advance, left + fontsize, top)
         else:
-            foot = font.get_descent() * fontsize + rise
+            foot = max(font.get_descent(), LOWEST_FOOT) * fontsize + rise
             box = through(matrix, 0, foot, advance, foot + fontsize)
         if text and 0 <= box[0] + box[2] <= 2 * self.width and 0 <= box[1] + box[3] <= 2 * self.height:
             if graphicstate.ncolor is not self._color:

@@ -1,5 +1,6 @@
 """Reading processes with limits of time and memory: what hangs or breaks one of them costs a page, not the file."""
 
+import gc
 import multiprocessing
 import signal
 import sys
@@ -28,7 +29,7 @@ MOST_PAGES = 32
 LEAST_PAGES = 6
 """With fewer pages for each, another process does not pay."""
 
-MOST_LOST = 3
+MOST_LOST = 2
 """After so many lost pages in a row the rest of a file is given up: it would cost its limit page by page."""
 
 Source = Callable[[Sequence[int]], Iterator[T]]
@@ -225,6 +226,7 @@ def serve(connection: Connection, limits: Limits) -> None:
     """What a reading process does: take tasks, send results, until the other side is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who interrupts kb is answered by the process that was started
     limit_memory(limits.megabytes)
+    gc.disable()  # its runs over all glyphs of a page find nothing; one after each task does
     with suppress(EOFError, BrokenPipeError, ConnectionResetError, MemoryError):  # a result can be too large to send
         while True:
             source, numbers = connection.recv()
@@ -232,6 +234,7 @@ def serve(connection: Connection, limits: Limits) -> None:
                 connection.send(message)
                 outlive(limits.seconds)
             outlive(0)
+            gc.collect()
 
 
 def results(source: Source[T], numbers: Sequence[int], limits: Limits) -> Iterator[object]:
