@@ -15,7 +15,7 @@ from pdfs import headings, squeeze, table_rows, texts
 from kb.layout.order import Item, reading_order
 from kb.layout.outline import levels_by_outline, match_outline
 from kb.layout.paragraphs import rows_to_paragraphs, strips_to_rows
-from kb.layout.strips import Strip, glyphs_to_strips
+from kb.layout.strips import Strip, drop_doubles, glyphs_to_strips
 from kb.layout.styles import Typography, heading_levels
 from kb.layout.turned import shown_box, turn_box
 from kb.marks import numbering
@@ -364,6 +364,12 @@ def test_a_watermark_stays_out_of_the_text(pdf: Path):
 def test_overprinted_characters_are_read_once(pdf: Path):
     written = pdfs.overprinted(pdf)
     assert texts(pdfs.read(pdf)) == written
+
+
+def test_narrow_letters_that_follow_each_other_are_no_doubles():
+    """At a third of their size apart or less: what is printed twice is closer than half of a letter's width."""
+    glyphs = [Glyph(char, (1.5 * at, 0.0, 1.5 * at + 1.5, 10.0), 10.0, "Narrow") for at, char in enumerate("ill1000")]
+    assert [glyph.text for glyph in drop_doubles([*glyphs, *glyphs])] == list("ill1000")
 
 
 def test_doubled_characters_of_words_stay(pdf: Path):

@@ -232,6 +232,18 @@ def test_a_class_of_banks_in_the_title_is_no_publisher():
     assert find_metadata("r", "", "", [cover]).publisher == "甲乙联盟"
 
 
+@pytest.mark.parametrize("bare", ["银行", "公司", "研究院", "数据中心", "股份有限公司", "本公司", "研究中心编著"])
+def test_a_word_for_an_institution_alone_is_no_publisher(bare: str):
+    assert find_metadata("r", "", bare, [page(1, "小银行报告", bare, first=26.0)]).publisher != bare
+    cover = page(1, "小银行报告", bare, "甲乙数据中心", first=26.0)
+    assert find_metadata("r", "", "", [cover]).publisher == "甲乙数据中心"
+
+
+def test_a_text_file_that_begins_with_a_chapter_is_called_by_its_name():
+    told = page(1, "第一章 总则", "本办法适用于全行。", size=0.0)
+    assert find_metadata("小银行办法", "", "", [told]).title == "小银行办法"
+
+
 def test_the_kind_is_on_the_cover_where_the_title_does_not_tell():
     cover = [page(1, "平台型公司迎接增长", size=24.0)]
     assert find_metadata("r", "", "", cover).kind == "其他"

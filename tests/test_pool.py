@@ -68,6 +68,12 @@ def test_a_file_of_bad_pages_is_given_up(pool: Pool) -> None:
     assert "in a row were lost" in told[99]
 
 
+def test_pages_that_fail_at_once_do_not_end_a_file(pool: Pool) -> None:
+    found = dict(pool.pages(partial(sources.bad_at, "raise", range(2, 12)), 20))
+    assert sorted(reasons(found)) == list(range(2, 12))
+    assert all(found[number] == 10 * number for number in (1, *range(12, 21)))
+
+
 def test_pages_that_are_lost_here_and_there_do_not_end_a_file(pool: Pool) -> None:
     found = dict(pool.pages(partial(sources.bad_at, "die", range(2, 21, 2)), 20))
     assert list(sorted(reasons(found))) == list(range(2, 21, 2))

@@ -84,6 +84,19 @@ def test_radicals_are_mended_in_the_passage_and_kept_on_the_page():
 # Length, and where passages end
 
 
+def test_a_row_that_is_far_too_long_is_cut_and_each_part_names_its_bank():
+    lines = ["银行", "做法", "甲银行", *(f"第{at}件事做完了，有记录可查。" for at in range(90))]
+    starts = [sum(len(line) + 1 for line in lines[:at]) for at in range(len(lines))]
+    pieces = [Piece(1, start, start + len(line), line) for start, line in zip(starts, lines, strict=True)]
+    page = Page(1, 595, 842, "\n".join(lines), (), "test")
+    row = Block(Kind.TABLE, (), 0, 0, (((pieces[0],), (pieces[2],)), ((pieces[1],), tuple(pieces[3:]))), 1)
+    passages = blocks_to_passages([row], [page], "sha", names_no_bank)
+    assert len(passages) > 2
+    assert all(passage.text.startswith("银行：甲银行\n") and len(passage.text) <= 600 for passage in passages)
+    assert "".join(passage.text.removeprefix("银行：甲银行\n") for passage in passages) == "做法：" + "".join(lines[3:])
+    assert [span.name for span in passages[1].spans[:2]] == [True, False]
+
+
 def test_paragraphs_make_passages_of_120_to_400_characters(pdf: Path):
     written = pdfs.one_column(pdf)
     passages = pdfs.read(pdf).passages

@@ -121,6 +121,8 @@ def test_a_report_without_tables_has_none() -> None:
         "-IMPORTDATA (A1)",
         "-1\n+WEBSERVICE(A1)",
         "－Sheet2!A1",
+        "- 完善机制",
+        "+互联网",
     ],
 )
 def test_what_a_spreadsheet_would_run_is_guarded(cell: str) -> None:
@@ -138,7 +140,6 @@ def test_what_a_spreadsheet_would_run_is_guarded(cell: str) -> None:
         "—",
         "-12亿元",
         "+15个百分点（同比）",
-        "- 完善机制",
         "-0.3(注1)",
         "A=1",
         "",

@@ -276,6 +276,97 @@ def test_markdown_without_marked_headings_has_numbered_ones(tmp_path: Path) -> N
     assert headings(found) == [(1, "一、背景"), (2, "（一）压力")]
 
 
+# what must not vanish, or pass
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("文 A<B 且 C>D，利率<5% 与 x>3", "文 A<B 且 C>D，利率<5% 与 x>3"),
+        ("见 <https://example.org/a> 与 <b class='x' hidden>此</b>处<br/>", "见 <https://example.org/a> 与 此处"),
+        ("`a ** b` 与 ``c ` d`` 与 `List<T>` 与 **粗**的", "a ** b 与 c ` d 与 List<T> 与 粗的"),
+        ("2 ** 3，甲____乙，a__b，__强__", "2 ** 3，甲____乙，a__b，强"),
+    ],
+)
+def test_only_what_markdown_takes_for_a_mark_is_left_out(tmp_path: Path, line: str, words: str) -> None:
+    found = written(tmp_path, f"{line}\n\n| 列 | 值 |\n|---|---|\n| 甲 | {line} |\n", "a.md")
+    assert kinds(found)[0] == (Kind.TEXT, words)
+    assert rows(found) == [{"列": "甲", "值": words}]
+
+
+def test_a_fence_keeps_its_text(tmp_path: Path) -> None:
+    found = written(tmp_path, "```\nList<T> a ** b\n`x` [甲](b)\n```\n\n    <b> **c**\n", "a.md")
+    assert [[piece.text for piece in block.pieces] for block in found.blocks] == [
+        ["List<T> a ** b", "`x` [甲](b)"],
+        ["<b> **c**"],
+    ]
+
+
+def test_footnotes_and_addresses_of_links_are_text(tmp_path: Path) -> None:
+    found = written(tmp_path, f"{PROSE}[^1]\n\n[^1]: 脚注的内容在此。\n\n[年报]: https://example.org/a\n", "a.md")
+    assert [text for _, text in kinds(found)[1:]] == ["[^1]: 脚注的内容在此。", "[年报]: https://example.org/a"]
+    assert any("脚注的内容在此。" in passage.text for passage in cut(found))
+
+
+def test_front_matter_is_no_heading_and_no_title(tmp_path: Path) -> None:
+    front = "---\ntitle: 某标题\ntags:\n  - 银行\n---\n"
+    found = written(tmp_path, f"{front}\n# 小银行报告\n\n{PROSE}\n", "a.md")
+    assert headings(found) == [(1, "小银行报告")]
+    assert (found.opening, found.pages[0].text[: len(front)]) == ("小银行报告", front)
+    assert all("某标题" not in passage.text for passage in cut(found))
+    ruled = written(tmp_path, f"---\n\n{PROSE}\n\n---\n\n# 小银行报告\n", "a.md")
+    assert kinds(ruled)[0] == (Kind.TEXT, PROSE)
+
+
+@given(st.text(st.sampled_from("银行一2.、（）#*_>\t\n 。，：[]x\\<=~-"), max_size=60))
+def test_no_word_of_markdown_vanishes(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    found = written(tmp_path_factory.getbasetemp(), text, "a.md")
+    words = "".join(block.text for block in found.blocks)
+    words += "".join(piece.text for block in found.blocks for pair in block.cells for part in pair for piece in part)
+    assert all(words.count(char) >= text.count(char) for char in "银行一。")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["近年来中小银行积极推进数字化转型取得了显著成效", "报告", "中小银行。转型。", PROSE])
+def test_chinese_in_utf_16_without_a_mark_is_no_gb18030(tmp_path: Path, encoding: str, text: str) -> None:
+    with pytest.raises(UnreadableFile, match="save it as UTF-8"):
+        written(tmp_path, text.encode(encoding))
+
+
+def test_what_gb18030_makes_of_other_bytes_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match=r"a\.txt: looks like no text in UTF-8 or GB18030; save it as UTF-8"):
+        written(tmp_path, "报告".encode("utf-16-le"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_a_control_character_is_named_with_its_place(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(UnreadableFile, match=r"character 3 of line 2 is the control character U\+001B"):
+        written(tmp_path, f"{PROSE}\r\n银行\x1b转型".encode(encoding))
+    assert written(tmp_path, f"{PROSE}\t\f\v{PROSE}".encode(encoding)).blocks
+
+
+def test_figures_that_do_not_count_on_stay(tmp_path: Path) -> None:
+    figures = "营业收入\n100\n营业收入\n200\n营业收入\n300"
+    assert "".join(text for _, text in kinds(written(tmp_path, figures))) == figures.replace("\n", "")
+    years = "2019\n成立\n2020\n上市\n2021\n转型"
+    assert "".join(text for _, text in kinds(written(tmp_path, years))) == years.replace("\n", "")
+    few = "营业收入\n1\n营业收入\n2\n营业收入\n3"
+    assert "".join(text for _, text in kinds(written(tmp_path, few))) == "营业收入" * 3
+
+
+def test_the_numbers_of_pages_count_on_among_figures(tmp_path: Path) -> None:
+    text = "".join(f"小银行观察\n\n{pdfs.prose(at, 100)}\n\n{at * 70}\n\n某段。\n\n- {at} -\n\n" for at in range(7, 11))
+    found = [text for _, text in kinds(written(tmp_path, text))]
+    assert [text for text in found if len(text) < 20] == ["小银行观察", "490", "某段。", "560", "630", "700"]
+
+
+@pytest.mark.parametrize("first", ["第一章 总则", "一、总则", "1. 总则"])
+def test_a_numbered_heading_is_no_title(tmp_path: Path, first: str) -> None:
+    assert written(tmp_path, f"{first}\n\n本办法适用于全行。\n").opening == ""
+    assert written(tmp_path, f"# {first}\n\n本办法适用于全行。\n", "a.md").opening == ""
+    assert written(tmp_path, f"小银行办法\n\n{first}\n\n{PROSE}").opening == "小银行办法"
+
+
 # Word
 
 

@@ -417,7 +417,9 @@ def inspect(
     from kb.progress import Bars
 
     if not file.is_file():
-        raise BadInput(f"{file}: no such file")
+        raise BadInput(f"{file}: is a folder; name one file" if file.is_dir() else f"{file}: no such file")
+    if output is not None and output.suffix.lower() != ".png":
+        raise BadInput(f"-o {output}: the picture is a PNG; give it a name that ends with .png")
     settings = load_settings()
     passwords = (*(password or ()), *read_passwords(password_file or settings.password_file))
     workers = settings.workers or os.cpu_count() or 1
@@ -429,7 +431,7 @@ def inspect(
             raise BadInput(f"--page {page}: {file} has {about.unit}s 1 to {len(pages)}")
         shown = pages[page - 1]
         if output is None:
-            show_blocks(shown, blocks_on_page(shown, blocks))
+            show_blocks(shown, blocks_on_page(shown, blocks), about.unit)
             return
         if about.unit != "page":
             raise BadInput(f"{file}: its sections have no picture; leave out -o")

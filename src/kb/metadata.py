@@ -25,7 +25,10 @@ PERIODICAL = re.compile(r"20\d{2}\s*年\s*(?:第[一二三四]季度|半年度|�
 INSTITUTION = (
     r"(?:公司|联盟|协会|学会|研究院|研究所|研究组|调研组|编写组|课题组|小组|银行|大学|中心|实验室|集团|咨询|委员会)"
 )
-PUBLISHER = re.compile(rf"{INSTITUTION}(?:[（(][^（()）]{{2,6}}[)）])?$")
+GENERIC = r"(?:股份|有限|责任|数据|信息|研究|发展|商业|科技|技术|服务|咨询)"
+PUBLISHER = re.compile(rf"(?:(?!{GENERIC}*{INSTITUTION})\w\s?){{2}}.*?{INSTITUTION}(?:[（(][^（()）]{{2,6}}[)）])?$")
+"""A name of two characters or more before the word for an institution; 数据中心 or 有限公司 by itself names nobody."""
+
 COMPANY = re.compile(r"^[\u4e00-\u9fff（）()]{2,20}股份有限公司$")
 SIGNED = re.compile(r"\s*(?:联合)?(?:出品|发布|编写|编著|编制|编|著)$")
 OWNED = re.compile(r"(?:版权|著作权)(?:属于|归属?于?|为)\s*([^，。；：“”\n]{2,60}?)\s*(?:共同)?所有")

@@ -20,6 +20,9 @@ LEAST_POINT = 8
 ROW_ALONE = 50
 """A table row from this length on is a passage of its own; shorter rows go together."""
 
+LONGEST_ROW = 600
+"""A table row longer than this is cut between sentences."""
+
 ROW_TITLE = 24
 """A table row shorter than this names the rows below it, or has next to nothing in it."""
 
@@ -183,7 +186,7 @@ def first_page(block: Block) -> int:
 def block_to_atoms(block: Block) -> Iterator[Atom]:
     """A block as atoms; a long paragraph is cut between sentences."""
     if block.kind is Kind.TABLE:
-        yield row_to_atom(block)
+        yield from cut_row(row_to_atom(block), block)
         return
     parts = tuple(joined(block.pieces))
     if sum(len(joiner) + len(piece.text) for joiner, piece in parts) <= MOST:
@@ -213,6 +216,21 @@ def row_to_atom(block: Block) -> Atom:
         line = [*joined(header), ("：", cell[0]), *list(joined(cell))[1:]] if header else list(joined(cell))
         parts += [("\n" if parts else "", line[0][1]), *line[1:]]
     return Atom(Kind.TABLE, tuple(parts), frozenset(names))
+
+
+def cut_row(atom: Atom, block: Block) -> Iterator[Atom]:
+    """A table row whole; one that is far too long in parts, each of which begins with its first cell."""
+    if atom.length <= LONGEST_ROW:
+        yield atom
+        return
+    first = next(cell for _, cell in block.cells if cell)
+    named = {atom.parts[at][1] for at in atom.names}
+    at = next(at for at, (_, piece) in enumerate(atom.parts) if piece is first[-1]) + 1
+    head = atom.parts[:at] if sum(len(piece.text) for _, piece in atom.parts[:at]) <= LEAST else ()
+    for part in cut_atom(Atom(Kind.TABLE, atom.parts[len(head) :])):
+        (_, begin), *rest = part.parts
+        parts = (*head, ("\n" if head else "", begin), *rest)
+        yield Atom(Kind.TABLE, parts, frozenset(at for at, (_, piece) in enumerate(parts) if piece in named))
 
 
 def cut_atom(atom: Atom) -> Iterator[Atom]:

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     cache: Path = Field(default_factory=user_cache, description="folder for the unpacked model and other caches")
     workers: int = Field(0, ge=0, le=64, description="processes that read files; 0: one a core")
     max_pages: int = Field(3000, ge=1, description="a file with more pages is refused")
-    page_seconds: float = Field(30, gt=0, description="a page that takes longer to read is given up")
+    page_seconds: float = Field(20, gt=0, description="a page that takes longer to read is given up")
     worker_mb: int = Field(1500, ge=200, description="megabytes of memory that a reading process may use")
     password_file: Path | None = Field(None, description="file of passwords for encrypted reports, one a line, UTF-8")
     dense_weight: float = Field(0.7, ge=0, le=1, description="share of the dense score in the fused one")

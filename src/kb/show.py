@@ -104,7 +104,7 @@ def show_figures(figures: list[Figures], abstentions: Abstentions) -> None:
     )
 
 
-def show_blocks(page: Page, placed: Sequence["PlacedBlock"]) -> None:
+def show_blocks(page: Page, placed: Sequence["PlacedBlock"], unit: str) -> None:
     """The blocks of a page in order, with how each begins; `level` is the number of a table too."""
     table = Table("order", "kind", "level", "box", Column("text", no_wrap=True, ratio=1), box=None, expand=True)
     for one in placed:
@@ -113,4 +113,4 @@ def show_blocks(page: Page, placed: Sequence["PlacedBlock"]) -> None:
         table.add_row(str(one.order), block.kind, *numbers, escape(one.text))
     out.print(table)
     label = f" ({page.label})" if page.label else ""
-    out.print(escape(f"page {page.number}{label}: {page.problem or page.reader}"), highlight=False)
+    out.print(escape(f"{unit} {page.number}{label}: {page.problem or page.reader}"), highlight=False)

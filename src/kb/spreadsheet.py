@@ -19,8 +19,8 @@ INDEX_FILE = "index.csv"
 ENCODING = "utf-8-sig"
 """With a byte order mark, without which Excel takes UTF-8 for the encoding of the machine."""
 
-FORMULA = re.compile(r"[=@\t\r]|[+-].*(?:[A-Za-z]\s*\(|[|!])", re.DOTALL)
-"""What a spreadsheet may run. A sign before a number is data, and dangerous only where a function or a link follows."""
+FORMULA = re.compile(r"[=@\t\r]|[+-](?![\s+-]*(?:[\d.(]|$))|[+-].*(?:[A-Za-z]\s*\(|[|!])", re.DOTALL)
+"""What a spreadsheet may run: after a sign, what is no number, and a number that a function or a link follows."""
 
 PLACE_COLUMNS = ("file", "doc", "table", "pages", "heading", "caption")
 INDEX_COLUMNS = ("csv", *PLACE_COLUMNS, "title", "publisher", "year", "columns", "rows")
@@ -83,7 +83,7 @@ def write_folder(found: Sequence[FoundTable], folder: Path) -> None:
 
 
 def file_names(found: Sequence[FoundTable]) -> list[str]:
-    """A name for each table by report, number and page: r2023-table-03-p45.csv.
+    """A name for each table by report, number and page: survey2023-table-03-p45.csv.
 
     Reports whose files bear one name are told apart by their ids; numbers are as long as the largest, to sort well.
     """

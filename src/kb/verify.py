@@ -1,4 +1,4 @@
-"""The whole store checked: every span against its page's text, every passage whole, tables and derived indexes too."""
+"""The store checked: each span against its page's text, passages whole, pages of tables there, derived indexes too."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -94,7 +94,8 @@ def lay_out(page: RawPage) -> PageLayout:
             innermost(root, x, y).glyphs.append(glyph)
     for table in tables:
         innermost(root, *middle(table.box)).tables.append(table)
-    flows = tuple(region_to_flows(root, 0))
+    plain = not (tables or charts or root.children or faint)
+    flows = tuple(region_to_flows(root, 0, free if plain else None))
     apart = tuple(glyphs_to_strips(loose))
     return PageLayout(page.number, page.width, page.height, flows, apart, page.reader, page.problem, turn)
 
@@ -217,9 +218,12 @@ def innermost(region: Region, x: float, y: float, box: Box | None = None) -> Reg
     return region
 
 
-def region_to_flows(region: Region, panel: int) -> list[Flow]:
-    """A region's own text, tables and inner boxes in reading order; each box is read whole where it stands."""
-    strips = glyphs_to_strips(region.glyphs)
+def region_to_flows(region: Region, panel: int, known: Sequence[Strip] | None = None) -> list[Flow]:
+    """A region's own text, tables and inner boxes in reading order; each box is read whole where it stands.
+
+    `known` are its strips where they have been found before.
+    """
+    strips = glyphs_to_strips(region.glyphs) if known is None else known
     size = median([strip.size for strip in strips]) if strips else 10.0
     things: list[Strip | Table | Region] = [*strips, *region.tables, *region.children]
     items = [

@@ -60,7 +60,7 @@ def glyphs_to_strips(glyphs: Iterable[Glyph]) -> list[Strip]:
 
 
 def drop_doubles(glyphs: Iterable[Glyph]) -> Iterator[Glyph]:
-    """Leave out a character printed again within a sixth of its size: bold by overprint."""
+    """Leave out a character printed again within a sixth of its size and half of its own width: bold by overprint."""
     seen: dict[tuple[str, int], list[Glyph]] = {}
     for glyph in glyphs:
         row = round(glyph.box[1] / ROW)
@@ -71,9 +71,12 @@ def drop_doubles(glyphs: Iterable[Glyph]) -> Iterator[Glyph]:
 
 
 def is_double(one: Glyph, other: Glyph) -> bool:
-    """Whether two equal characters stand on one spot."""
+    """Whether two equal characters stand on one spot: closer than narrow letters stand that follow each other."""
+    wide, high = one.box[2] - one.box[0], one.box[3] - one.box[1]
     slack = one.size / 6
-    return abs(one.box[0] - other.box[0]) < slack and abs(one.box[1] - other.box[1]) < slack
+    return abs(one.box[0] - other.box[0]) < min(slack, wide / 2) and abs(one.box[1] - other.box[1]) < min(
+        slack, high / 2
+    )
 
 
 def follows(before: Glyph, after: Glyph) -> bool:

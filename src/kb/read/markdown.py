@@ -9,17 +9,26 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from kb.read.plain import join_speakers, kind_of, number_headings, points_of_lists, tabbed_to_blocks, text_to_lines
-from kb.read.sections import rows_to_blocks
+from kb.read.sections import piece_of, rows_to_blocks
 from kb.records import Block, Kind, Piece
 
+TAG = (
+    r"""</?[A-Za-z][A-Za-z0-9-]*(?:\s+[A-Za-z_:][A-Za-z0-9_:.-]*(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+))?)*\s*/?>"""
+)
+"""CommonMark's grammar of a tag; a comparison such as A<B is none."""
+
 MARKUP = re.compile(
-    r"!\[[^\]\n]*\]\([^)\n]*\)"  # a picture
+    r"(?P<ticks>(?<!`)`+(?!`))(?P<code>.+?)(?<!`)(?P=ticks)(?!`)"
+    r"|!\[[^\]\n]*\]\([^)\n]*\)"  # a picture
     r"|\[(?=[^\]\n]*\]\()|\]\([^)\n]*\)"  # what stands around the words of a link
-    r"|</?[A-Za-z][^>\n]*>|<!--.*?-->"
-    r"|\*\*|__|~~|`+"
+    rf"|{TAG}|<!--.*?-->"
+    r"|\*\*(?=\S)|(?<=\S)\*\*|(?<!\w)__(?=[^\s_])|(?<=[^\s_])__(?!\w)|~~"
     r"|\\(?=[!-/:-@\[-`{-~])"
 )
-"""Marks for how words look."""
+"""Marks for how words look, and code, whose own words have none."""
+
+FRONT_MATTER = re.compile(r"---[ \t]*\n(?:(?:[A-Za-z_][\w-]*:|[ \t]+\S|- |#).*\n)+(?:---|\.\.\.)[ \t]*(?=\n|$)")
+"""YAML at the very top: keys, what is indented below them, points and comments."""
 
 ORDERED = re.compile(r"\d{1,9}[.)]\s+$")
 PREFIX = re.compile(r"[\s>]*\|?")
@@ -40,13 +49,17 @@ class Reading:
     rows: list[list[tuple[Piece, ...]]] = field(default_factory=list)
     tables: int = 0
 
-    def pieces(self, first: int, contents: Sequence[str]) -> list[Piece]:
-        """The pieces of lines of the text, from number `first` on, each without what stands around its contents."""
+    def pieces(self, first: int, contents: Sequence[str], marked: bool = True) -> list[Piece]:
+        """The pieces of lines of the text, from number `first` on, each without what stands around its contents.
+
+        `marked` tells that there may be marks in them, which are left out.
+        """
         found: list[Piece] = []
         for number, words in enumerate(contents, first):
             at = self.text.find(words.strip(), self.starts[number], self.starts[number + 1])
             if words.strip() and at >= 0:
-                found += unmarked(self.text, at, at + len(words.strip()))
+                end = at + len(words.strip())
+                found += unmarked(self.text, at, end) if marked else [piece_of(self.text, at, end)]
         return found
 
 
@@ -54,8 +67,13 @@ def markdown_to_blocks(text: str) -> Iterator[Block]:
     """The blocks of a Markdown text, in order; where it marks no heading, they are known by their numbering."""
     lines = text.split("\n")
     reading = Reading(text, [0, *accumulate(len(line) + 1 for line in lines)])
-    tokens = MarkdownIt("commonmark").enable("table").parse(text)
-    blocks = [block for token in tokens for block in token_to_blocks(token, reading)]
+    front = FRONT_MATTER.match(text)
+    top = front.end() if front else 0
+    # without `reference`, which takes the text of a footnote for the address of a link, and gives no token for it
+    parser = MarkdownIt("commonmark").enable("table").disable("reference")
+    tokens = parser.parse("\n" * text.count("\n", 0, top) + text[top:])
+    blocks = [Block(Kind.NOISE, (piece_of(text, 0, top),))] if front else []
+    blocks += [block for token in tokens for block in token_to_blocks(token, reading)]
     marked = any(token.type == "heading_open" for token in tokens)
     yield from join_speakers(points_of_lists(blocks) if marked else number_headings(blocks))
 
@@ -80,7 +98,8 @@ def token_to_blocks(token: Token, reading: Reading) -> Iterator[Block]:
             reading.rows = []
         case "fence" | "code_block" | "html_block":
             skipped = 1 if token.type == "fence" else 0
-            pieces = reading.pieces(line + skipped, token.content.rstrip("\n").split("\n"))
+            contents = token.content.rstrip("\n").split("\n")
+            pieces = reading.pieces(line + skipped, contents, marked=token.type == "html_block")
             if pieces:
                 yield Block(Kind.TEXT, tuple(pieces))
         case "inline" if not reading.rows:
@@ -145,6 +164,9 @@ def unmarked(text: str, start: int, end: int) -> list[Piece]:
         start += 1
     while start < end and text[end - 1].isspace():
         end -= 1
-    marks = [(mark.start(), mark.end()) for mark in MARKUP.finditer(text, start, end)]
+    marks: list[tuple[int, int]] = []
+    for mark in MARKUP.finditer(text, start, end):
+        code = mark["code"] is not None
+        marks += [mark.span("ticks"), (mark.end("code"), mark.end())] if code else [mark.span()]
     lefts, rights = [start, *(right for _, right in marks)], [*(left for left, _ in marks), end]
     return [Piece(0, left, right, text[left:right]) for left, right in zip(lefts, rights, strict=True) if left < right]

@@ -12,7 +12,6 @@ from kb.marks import (
     CONTENTS_ROW,
     NO_START,
     NUMBERED,
-    NUMERIC,
     SENTENCE_END,
     is_numbered_heading,
     is_speaker,
@@ -28,7 +27,10 @@ INDENT = 2
 """A line that stands in by so many columns more than the one before begins a paragraph."""
 
 RUNNING = 3
-"""Words that stand beside a bare number so many times are a running line, and the number is the page's."""
+"""So many numbers that count on are those of pages; words that stand beside them so many times are a running line."""
+
+PAGE_NUMBER = re.compile(r"[-–—~·\s]*(\d{1,3})(?:\s*/\s*\d{1,3})?[-–—~·\s]*")
+"""A page's number on a line of its own: 3, - 3 - or 3/20; a year is none."""
 
 MAX_HEADER = 20
 """A cell that names a column has at most this many characters."""
@@ -80,11 +82,24 @@ def columns(text: str) -> int:
 
 
 def find_noise(lines: Sequence[TextLine]) -> set[TextLine]:
-    """Bare numbers, and the running lines that recur beside them."""
-    bare = {at for at, line in enumerate(lines) if NUMERIC.match(line.text)}
-    beside = [line.text for at, line in enumerate(lines) if at not in bare and {at - 1, at + 1} & bare]
-    running = {words for words, count in Counter(beside).items() if count >= RUNNING}
-    return {line for at, line in enumerate(lines) if at in bare or line.text in running}
+    """The numbers of pages, and the running lines that recur beside them. All that a page has is no running line."""
+    pages = page_numbers(lines)
+    beside = [at for at in range(len(lines)) if at not in pages and len({at - 1, at + 1} & pages) == 1]
+    counts = Counter(lines[at].text for at in beside)
+    return {lines[at] for at in (*pages, *(at for at in beside if counts[lines[at].text] >= RUNNING))}
+
+
+def page_numbers(lines: Sequence[TextLine]) -> set[int]:
+    """Which lines are the numbers of pages: they count on one by one, with text between; other numbers are figures."""
+    runs: dict[int, list[int]] = {}  # by the number that comes next
+    found: set[int] = set()
+    for at, line in enumerate(lines):
+        if number := PAGE_NUMBER.fullmatch(line.text):
+            run = runs.pop(int(number[1]), [])
+            run = [*run, at] if run and at - run[-1] > 1 else [at]
+            runs[int(number[1]) + 1] = run
+            found |= set(run) if len(run) >= RUNNING else set()
+    return found
 
 
 def join_lines(lines: Sequence[TextLine]) -> list[list[TextLine]]:
@@ -185,7 +200,7 @@ def names_columns(row: Sequence[tuple[Piece, ...]]) -> bool:
 
 def kind_of(text: str) -> Kind:
     """What a paragraph is, by its words."""
-    if not any(char.isalnum() for char in text) or NUMERIC.match(text):
+    if not any(char.isalnum() for char in text):
         return Kind.NOISE
     if CAPTION.match(text):
         return Kind.CAPTION

@@ -23,13 +23,13 @@ with suppress(ImportError):  # Windows has no limits of this kind
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST_PAGES = 32
+MOST_PAGES = 128
 """A process gets at most so many pages at once; it opens the file once for them, and lets go of it after."""
 
 LEAST_PAGES = 6
 """With fewer pages for each, another process does not pay."""
 
-MOST_LOST = 2
+MOST_LOST = 3
 """After so many lost pages in a row the rest of a file is given up: it would cost its limit page by page."""
 
 Source = Callable[[Sequence[int]], Iterator[T]]
@@ -46,10 +46,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Why a page has no result. `again` tells that the fault may be with the pages that its process read before."""
+    """Why a page has no result. `again` tells that the fault may be with the pages that its process read before.
+
+    `cheap` tells that finding it out took no longer than reading the page would.
+    """
 
     reason: str
     again: bool = False
+    cheap: bool = False
 
 
 @dataclass(slots=True)
@@ -142,7 +146,7 @@ class Pool:
             while (waiting or self._busy) and lost < MOST_LOST:
                 self._hand_out(source, waiting)
                 for number, result in self._collect(waiting):
-                    lost = lost + 1 if isinstance(result, Lost) else 0
+                    lost = lost + 1 if isinstance(result, Lost) and not result.cheap else 0
                     yield number, result
             left = [number for task in (*(worker.owed for worker in self._busy), *waiting) for number in task]
             yield from ((number, Lost(f"not read, as {lost} pages in a row were lost")) for number in left)
@@ -247,7 +251,7 @@ def results(source: Source[T], numbers: Sequence[int], limits: Limits) -> Iterat
     except MemoryError:
         yield Lost(f"needs more than {limits.megabytes} MB (KB_WORKER_MB)", again=True)
     except Exception as error:  # a page that no one foresaw must not cost the others
-        yield Lost(f"cannot be read: {type(error).__name__}: {error}")
+        yield Lost(f"cannot be read: {type(error).__name__}: {error}", cheap=True)
 
 
 def outlive(seconds: float) -> None:

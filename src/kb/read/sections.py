@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from kb.marks import NUMERIC
+from kb.marks import NUMBERED, NUMERIC, is_numbered_heading
 from kb.records import Block, Kind, Line, Page, Piece
 
 CUT_LEVELS = 2
@@ -123,7 +123,8 @@ def section_to_page(number: int, text: str, label: str | None, reader: str) -> P
 
 
 def opening(blocks: Sequence[Block]) -> str:
-    """The words that a text begins with, if they are few enough for a title."""
+    """The words that a text begins with, if they are few enough for a title, and not those of its first chapter."""
     words = (block.text for block in blocks if block.kind is not Kind.CONTENTS)
-    first = next((text for text in words if not NUMERIC.match(text)), "")
-    return first if len(first) <= MAX_TITLE else ""
+    first = next((text for text in words if not NUMERIC.match(text) and not text.startswith("---\n")), "")
+    numbered = is_numbered_heading(first) or NUMBERED.match(first)
+    return first if len(first) <= MAX_TITLE and not numbered else ""
