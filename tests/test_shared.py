@@ -82,7 +82,7 @@ NASTY_FILES: Mapping[str, Good | Bad] = {
     "r2021_rotated": Good(("数字化转型现状", "问卷调研"), {PLUMBER: 3}),
     "r2023_truncated": Bad("broken PDF"),
     "rot_all_four": Good(("habibi",) * 4, {PLUMBER: 4}),
-    "scan_hant_rot180": Good(("餘額", "分配"), {OCR: 1}),
+    "scan_hant_rot180": Good(("盈餘", "會計主管"), {OCR: 1}),
     "scan_tiles_zh_kailaiying": Good(("营业收入", "同比"), {OCR: 1}, only=(1,)),
     "scan_zh_book_2p": Good(("交换价值",), {OCR: 2}),
     "unsupported_brotli": Bad("BrotliDecode"),
@@ -179,19 +179,10 @@ def check_good(path: Path, expected: Good, pipeline: Pipeline) -> None:
     assert [page.reader.split()[0] for page in pages] == [
         name for name, count in expected.readers.items() for _ in range(count)
     ]
-    assert {page.number: page.problem for page in pages if page.problem} == {
-        number: Containing(reason) for number, reason in expected.problems.items()
-    }
+    problems = {page.number: page.problem for page in pages if page.problem}
+    assert problems.keys() == expected.problems.keys(), problems
+    assert all(reason in problems[number] for number, reason in expected.problems.items()), problems
     assert re.search(".*?".join(map(re.escape, expected.words)), squeeze(text)), expected.words
-
-
-class Containing(str):
-    """Equal to every text that it is part of."""
-
-    __hash__ = str.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and str(self) in str(other)
 
 
 @needs_nasty

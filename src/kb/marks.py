@@ -11,7 +11,7 @@ CAPTION = re.compile(r"^(?:(?:图表?|表|Figure|Table|Fig\.)\s*\d|(?:资料|数
 NOTE_MARK = re.compile(
     r"^(?:[（(\[【]\d{1,3}[)）\]】]|\d{1,3}[.、．\s](?!\d)|[①-⑳]|[*＊†‡※]|\d{1,2}(?=[《“\u4e00-\u9fff])(?![年月日世个家亿万元]))"
 )
-SPEAKER = re.compile(r"^[—–-]{1,2}\s*\S")
+SPEAKER = re.compile(r"^[—–-]{1,2}\s*[^\s\d—–-]")
 NUMERIC = re.compile(r"^[\d\s.,，%％‰\-–—~+＋±/:：xX×年月亿万元个户（）()\[\]<>≤≥]+$")
 NO_START = re.compile(r"^[，。；：、）》」』”’！？,;)\]%]")
 """No line of Chinese begins a paragraph with one of these."""

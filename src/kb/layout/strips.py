@@ -1,5 +1,6 @@
 """Glyphs → strips: stretches of one printed line that belong together, split at gaps wider than a character."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -64,19 +65,21 @@ def drop_doubles(glyphs: Iterable[Glyph]) -> Iterator[Glyph]:
     seen: dict[tuple[str, int], list[Glyph]] = {}
     for glyph in glyphs:
         row = round(glyph.box[1] / ROW)
-        near = (seen.get((glyph.text, at), ()) for at in (row, row - 1, row + 1))
-        if not any(is_double(other, glyph) for others in near for other in others):
+        for at in (row, row - 1, row + 1):
+            others = seen.get((glyph.text, at))
+            if others and any(is_double(other.box, glyph.box, other.size) for other in others):
+                break
+        else:
             seen.setdefault((glyph.text, row), []).append(glyph)
             yield glyph
 
 
-def is_double(one: Glyph, other: Glyph) -> bool:
+def is_double(one: Box, other: Box, size: float) -> bool:
     """Whether two equal characters stand on one spot: closer than narrow letters stand that follow each other."""
-    wide, high = one.box[2] - one.box[0], one.box[3] - one.box[1]
-    slack = one.size / 6
-    return abs(one.box[0] - other.box[0]) < min(slack, wide / 2) and abs(one.box[1] - other.box[1]) < min(
-        slack, high / 2
-    )
+    across = abs(one[0] - other[0])
+    if across >= size / 6 or across >= (one[2] - one[0]) / 2:
+        return False
+    return abs(one[1] - other[1]) < min(size / 6, (one[3] - one[1]) / 2)
 
 
 def follows(before: Glyph, after: Glyph) -> bool:
@@ -103,11 +106,12 @@ def join_runs(runs: Sequence[list[Glyph]]) -> list[list[Glyph]]:
             box, run = joined[at]
             gap = max(boxes[i][0] - box[2], box[0] - boxes[i][2])
             if same_line(box, boxes[i]) and -OVERHANG * size < gap < GAP * max(size, run[-1].size):
-                joined[at] = union((box, boxes[i])), sorted([*run, *runs[i]], key=lambda glyph: glyph.box[0])
+                run += runs[i]
+                joined[at] = union((box, boxes[i])), run
                 break
         else:
             joined.append((boxes[i], list(runs[i])))
-    return [run for _, run in joined]
+    return [sorted(run, key=lambda glyph: glyph.box[0]) for _, run in joined]
 
 
 def run_to_strip(run: Sequence[Glyph]) -> Strip:
@@ -118,8 +122,8 @@ def run_to_strip(run: Sequence[Glyph]) -> Strip:
             text += " "
         text += glyph.text
     inked = [glyph for glyph in run if not glyph.text.isspace()]
-    size = most((round(glyph.size, 1), len(glyph.text)) for glyph in inked)
-    font = most((glyph.font, len(glyph.text)) for glyph in inked)
+    size = most([round(glyph.size, 1) for glyph in inked])
+    font = most([glyph.font for glyph in inked])
     mixed = any(glyph.font != font and "\u4e00" <= glyph.text <= "\u9fff" for glyph in inked)
     return Strip(text.strip(), union(glyph.box for glyph in inked), size, font, inked[0].turn != 0, mixed)
 
@@ -133,9 +137,6 @@ def is_word_gap(before: Glyph, after: Glyph) -> bool:
     return after.box[0] - before.box[2] > 0.2 * after.size
 
 
-def most(weighted: Iterable[tuple[T, int]]) -> T:
-    """The value with the greatest summed weight; the first of equals."""
-    sums: dict[T, int] = {}
-    for value, weight in weighted:
-        sums[value] = sums.get(value, 0) + weight
-    return max(sums, key=lambda value: sums[value])
+def most(values: Sequence[T]) -> T:
+    """The most frequent value; the first of equals."""
+    return values[0] if values.count(values[0]) == len(values) else Counter(values).most_common(1)[0][0]

@@ -12,9 +12,8 @@ from kb.read.plain import join_speakers, kind_of, number_headings, points_of_lis
 from kb.read.sections import piece_of, rows_to_blocks
 from kb.records import Block, Kind, Piece
 
-TAG = (
-    r"""</?[A-Za-z][A-Za-z0-9-]*(?:\s+[A-Za-z_:][A-Za-z0-9_:.-]*(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+))?)*\s*/?>"""
-)
+VALUE = r"""(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+)"""
+TAG = rf"</?[A-Za-z][A-Za-z0-9-]*(?:\s+[A-Za-z_:][A-Za-z0-9_:.-]*(?:\s*=\s*{VALUE})?)*\s*/?>"
 """CommonMark's grammar of a tag; a comparison such as A<B is none."""
 
 MARKUP = re.compile(
@@ -27,7 +26,7 @@ MARKUP = re.compile(
 )
 """Marks for how words look, and code, whose own words have none."""
 
-FRONT_MATTER = re.compile(r"---[ \t]*\n(?:(?:[A-Za-z_][\w-]*:|[ \t]+\S|- |#).*\n)+(?:---|\.\.\.)[ \t]*(?=\n|$)")
+FRONT_MATTER = re.compile(r"---[ \t]*\n(?:(?:\w[\w-]*:|[ \t]+\S|- |#).*\n)+(?:---|\.\.\.)[ \t]*(?=\n|$)")
 """YAML at the very top: keys, what is indented below them, points and comments."""
 
 ORDERED = re.compile(r"\d{1,9}[.)]\s+$")
@@ -72,7 +71,8 @@ def markdown_to_blocks(text: str) -> Iterator[Block]:
     # without `reference`, which takes the text of a footnote for the address of a link, and gives no token for it
     parser = MarkdownIt("commonmark").enable("table").disable("reference")
     tokens = parser.parse("\n" * text.count("\n", 0, top) + text[top:])
-    blocks = [Block(Kind.NOISE, (piece_of(text, 0, top),))] if front else []
+    pieces = tuple(piece_of(text, line.start, line.end) for line in text_to_lines(text, 0, top))
+    blocks = [Block(Kind.NOISE, pieces)] if pieces else []
     blocks += [block for token in tokens for block in token_to_blocks(token, reading)]
     marked = any(token.type == "heading_open" for token in tokens)
     yield from join_speakers(points_of_lists(blocks) if marked else number_headings(blocks))

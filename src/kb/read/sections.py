@@ -123,8 +123,11 @@ def section_to_page(number: int, text: str, label: str | None, reader: str) -> P
 
 
 def opening(blocks: Sequence[Block]) -> str:
-    """The words that a text begins with, if they are few enough for a title, and not those of its first chapter."""
+    """The words that a text begins with, if they are few enough for a title, and not those of its first chapter.
+
+    What begins with a rule is the front matter of Markdown.
+    """
     words = (block.text for block in blocks if block.kind is not Kind.CONTENTS)
-    first = next((text for text in words if not NUMERIC.match(text) and not text.startswith("---\n")), "")
+    first = next((text for text in words if not NUMERIC.match(text) and not text.startswith("---")), "")
     numbered = is_numbered_heading(first) or NUMBERED.match(first)
     return first if len(first) <= MAX_TITLE and not numbered else ""
