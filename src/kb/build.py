@@ -21,7 +21,7 @@ from kb.layout.blocks import layouts_to_blocks
 from kb.layout.page import PageLayout, lay_out
 from kb.metadata import NOTHING, Given, Metadata, Sources, find_metadata, read_given
 from kb.read.docx import read_docx
-from kb.read.pages import read_pages
+from kb.read.pages import read_on
 from kb.read.pdf import read_facts
 from kb.read.pool import Limits, Lost, Pool, mapped
 from kb.read.sections import Written
@@ -167,7 +167,7 @@ class Pipeline:
         """A PDF; its pages are read and laid out in several processes, and put in order here."""
         facts = self.within_limits(path, read_facts, path, self.settings.max_pages, self.passwords)
         progress.start(path, facts.page_count)
-        source = partial(mapped, lay_out, partial(read_pages, path, password=facts.password))
+        source = partial(mapped, lay_out, partial(read_on, path, password=facts.password))
         layouts: dict[int, PageLayout] = {}
         for number, result in self.pool.pages(source, facts.page_count):
             layouts[number] = lost_page(number, result) if isinstance(result, Lost) else result

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from kb.records import Box
 
@@ -53,6 +53,8 @@ def shown_box(media: Sequence[float], crop: Sequence[float]) -> Box:
 def through(matrix: Matrix, x0: float, y0: float, x1: float, y1: float) -> Box:
     """The box around a rectangle's picture under a matrix, rounded to a hundredth of a point."""
     a, b, c, d, e, f = matrix
+    if b == 0 == c and x0 <= x1 and y0 <= y1 and a > 0 > d:  # level text, as nearly all is
+        return round(a * x0 + e, 2), round(d * y1 + f, 2), round(a * x1 + e, 2), round(d * y0 + f, 2)
     xs = a * x0 + c * y0, a * x1 + c * y0, a * x0 + c * y1, a * x1 + c * y1
     ys = b * x0 + d * y0, b * x1 + d * y0, b * x0 + d * y1, b * x1 + d * y1
     return round(min(xs) + e, 2), round(min(ys) + f, 2), round(max(xs) + e, 2), round(max(ys) + f, 2)
@@ -63,6 +65,13 @@ def after(first: Matrix, then: Matrix) -> Matrix:
     a, b, c, d, e, f = first
     p, q, r, s, t, u = then
     return a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s, e * p + f * r + t, e * q + f * s + u
+
+
+@lru_cache(maxsize=1024)
+def size_and_turn(a: float, b: float, c: float, d: float, fontsize: float) -> tuple[float, int | None]:
+    """The size of a font on the page, and how it is turned, by the first four numbers of a text matrix."""
+    matrix = a, b, c, d, 0.0, 0.0
+    return em_height(matrix, fontsize), turn_of(matrix)
 
 
 def em_height(matrix: Matrix, fontsize: float) -> float:

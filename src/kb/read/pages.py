@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 
@@ -219,6 +220,20 @@ def read_pages(path: Path, numbers: Sequence[int], password: str = "", ocr: bool
     with OpenPdf(path, password, ocr) as pdf:
         for number in numbers:
             yield pdf.page(number)
+
+
+def read_on(path: Path, numbers: Sequence[int], password: str = "") -> Iterator[RawPage]:
+    """The same in a process that reads one file piece by piece: the file stays open until the next one."""
+    about = path.stat()
+    pdf = kept_open(path, password, about.st_mtime_ns, about.st_size)
+    for number in numbers:
+        yield pdf.page(number)
+
+
+@lru_cache(maxsize=1)
+def kept_open(path: Path, password: str, changed: int, size: int) -> OpenPdf:
+    """A file that stays open while it is the same; to open a large one takes as long as to read thirty pages of it."""
+    return OpenPdf(path, password).__enter__()
 
 
 def text_of(page: RawPage) -> str:

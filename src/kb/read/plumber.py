@@ -20,14 +20,13 @@ from kb.read.drawing import Drawing, Point
 from kb.read.glyphs import (
     UNKNOWN,
     Matrix,
-    em_height,
     font_family,
     lightness,
     page_matrix,
     shown_box,
+    size_and_turn,
     sound,
     through,
-    turn_of,
 )
 from kb.records import Bookmark, Glyph, RawPage
 
@@ -143,8 +142,8 @@ class PageDevice(PDFTextDevice):
                 self._color = graphicstate.ncolor
                 self._light = paint_lightness(graphicstate)
             name = font.fontname if isinstance(font.fontname, str) else ""
-            size = em_height(matrix, fontsize)
-            self.glyphs.append(Glyph(sound(text), box, size, font_family(name), turn_of(matrix), self._light))
+            size, turn = size_and_turn(*matrix[:4], fontsize)
+            self.glyphs.append(Glyph(sound(text), box, size, font_family(name), turn, self._light))
         return advance
 
     def paint_path(
