@@ -50,7 +50,8 @@ def test_every_page_is_read_once(pool: Pool) -> None:
     ],
 )
 def test_a_bad_page_is_lost_and_the_others_are_read(wrong: str, told: str) -> None:
-    with Pool(2, LIMITS, PRELOADED) as pool:
+    patient = Limits(60, LIMITS.megabytes)  # a busy machine may take its time to hand out memory
+    with Pool(2, LIMITS if "took longer" in told else patient, PRELOADED) as pool:
         found = dict(pool.pages(partial(sources.bad_at, wrong, (5,)), 30))
         assert list(reasons(found)) == [5]
         assert told in reasons(found)[5]
