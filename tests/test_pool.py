@@ -19,7 +19,7 @@ from kb.read.pool import LEAST_PAGES, MOST_LOST, MOST_PAGES, Limits, Lost, Pool,
 from kb.settings import Settings
 from tests.conftest import Silent, encoder
 
-LIMITS = Limits(seconds=1.0, megabytes=400)
+LIMITS = Limits(seconds=2.0, megabytes=400)
 
 
 @pytest.fixture(params=[1, 2])
@@ -42,8 +42,8 @@ def test_every_page_is_read_once(pool: Pool) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ("loop", "took longer than 1 s"),
-        ("hang in C", "took longer than 1 s"),
+        ("loop", "took longer than 2 s"),
+        ("hang in C", "took longer than 2 s"),
         ("memory", "needs more than 400 MB"),
         ("die", "its reading process died"),
         ("raise", "cannot be read: ValueError: an odd page"),
@@ -90,7 +90,7 @@ def test_an_error_of_the_file_is_raised(pool: Pool) -> None:
         list(pool.pages(partial(sources.bad_at, "refuse", (1,)), 3))
     with pytest.raises(UnreadableFile, match=r"odd\.pdf"):
         pool.call(sources.misbehave, "refuse")
-    assert pool.call(sources.misbehave, "sleep") == Lost("took longer than 1 s (KB_PAGE_SECONDS)")
+    assert pool.call(sources.misbehave, "sleep") == Lost("took longer than 2 s (KB_PAGE_SECONDS)")
 
 
 def test_reading_processes_are_others_have_no_torch_and_end_with_the_pool() -> None:
