@@ -3,7 +3,7 @@
 import copy
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -24,7 +24,8 @@ from kb.layout.page import PageLayout, lay_out
 from kb.read.pages import read_pages
 from kb.read.pdf import read_facts
 from kb.records import Block, Bookmark, Kind, Page, Passage, RawPage
-from kb.segment import blocks_to_passages
+from kb.segment import JOINERS, blocks_to_passages
+from kb.words import mend
 
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
 A4 = 595.0, 842.0
@@ -87,6 +88,18 @@ def read(path: Path, outline: Sequence[Bookmark] | None = None) -> Read:
 def corpus() -> dict[str, Read]:
     """The sample reports by file name; each is read once in a run."""
     return {path.name: read(path) for path in sorted(CORPUS.glob("*.pdf"))}
+
+
+def check_spans(passages: Iterable[Passage], pages: Iterable[Page]) -> None:
+    """Assert that each passage is its spans, mended, with nothing but joiners between them."""
+    texts = {page.number: page.text for page in pages}
+    for passage in passages:
+        at = 0
+        for span in passage.spans:
+            assert set(passage.text[at : span.at]) <= JOINERS, passage
+            at = span.at + span.end - span.start
+            assert passage.text[span.at : at] == mend(texts[span.page][span.start : span.end]), passage
+        assert at == len(passage.text)
 
 
 def squeeze(text: str) -> str:

@@ -246,7 +246,7 @@ def test_sizes_that_share_a_level_do_so_without_an_outline(pdf: Path):
     levels = heading_levels(titles)
     types = [(size, numbering(title)) for size, title in titles]
     assert [levels[key] for key in types] == [1, 1, 2, 1, 2]
-    assert levels_by_outline(types, levels, {}) == levels
+    assert levels_by_outline(dict(enumerate(types)), levels, {}) == levels
 
 
 def test_contents_set_in_by_level_set_the_levels_of_headings(pdf: Path):

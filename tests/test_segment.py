@@ -13,8 +13,8 @@ from pdfs import CORPUS, Read, squeeze
 
 from kb.banks import default_bank_book
 from kb.records import Block, Kind, Page, Passage, Piece
-from kb.segment import JOINERS, LEAST, MOST, Atom, blocks_to_passages, cut_atom, parts_between
-from kb.words import mend, sentences
+from kb.segment import LEAST, MOST, Atom, blocks_to_passages, cut_atom, parts_between
+from kb.words import sentences
 
 SAMPLES = ["cases2018.pdf", "regional2021.pdf", "rural2020.pdf", "survey2023.pdf"]
 BUILDERS = [
@@ -38,14 +38,8 @@ def pdf(tmp_path: Path) -> Path:
 
 def check_spans(read: Read) -> None:
     """Each passage is its spans, mended, with nothing but joiners between them."""
-    pages = {page.number: page.text for page in read.pages}
+    pdfs.check_spans(read.passages, read.pages)
     for passage in read.passages:
-        at = 0
-        for span in passage.spans:
-            assert set(passage.text[at : span.at]) <= JOINERS, passage
-            at = span.at + span.end - span.start
-            assert passage.text[span.at : at] == mend(pages[span.page][span.start : span.end]), passage
-        assert at == len(passage.text)
         assert passage.pages == tuple(sorted({span.page for span in passage.spans if not span.name}))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pdfs
 import pytest
 
 from kb.build import Pipeline, ReadDocument, read_or_name
@@ -19,10 +20,8 @@ from kb.errors import UnreadableFile, WrongPassword
 from kb.export import passage_json
 from kb.read import ocr
 from kb.read.pages import OpenPdf, read_pages, text_of
-from kb.segment import JOINERS
 from kb.settings import Settings
 from kb.tag import TopicRows, tag_passages
-from kb.words import mend
 from tests.conftest import CACHE, ROOT, Silent, encoder
 
 SHARED = ROOT.parent / "shared"
@@ -264,14 +263,7 @@ def test_a_report_tells_its_year_its_publisher_and_its_kind(path: Path, read: Ca
 )
 def test_every_word_of_a_passage_stands_on_its_page(path: Path, read: Callable[[Path], ReadDocument]) -> None:
     done = read(path)
-    texts = {page.number: page.text for page in done.pages}
-    for passage in done.passages:
-        at = 0
-        for span in passage.spans:
-            assert set(passage.text[at : span.at]) <= JOINERS
-            at = span.at + span.end - span.start
-            assert passage.text[span.at : at] == mend(texts[span.page][span.start : span.end])
-        assert at == len(passage.text)
+    pdfs.check_spans(done.passages, done.pages)
 
 
 @pytest.mark.parametrize(

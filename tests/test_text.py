@@ -19,8 +19,7 @@ from kb.read.docx import read_docx
 from kb.read.sections import Written
 from kb.read.text import read_text
 from kb.records import Block, Kind, Passage
-from kb.segment import JOINERS, blocks_to_passages
-from kb.words import mend
+from kb.segment import blocks_to_passages
 
 PROSE = pdfs.prose(1, 200)
 
@@ -35,14 +34,7 @@ def written(path: Path, text: str | bytes, name: str = "a.txt") -> Written:
 def cut(found: Written) -> list[Passage]:
     """The passages of a text, each checked against the sections that its spans point into."""
     passages = blocks_to_passages(found.blocks, found.pages, "0" * 64, lambda text: "银行" in text)
-    texts = {page.number: page.text for page in found.pages}
-    for passage in passages:
-        at = 0
-        for span in passage.spans:
-            assert set(passage.text[at : span.at]) <= JOINERS
-            at = span.at + span.end - span.start
-            assert passage.text[span.at : at] == mend(texts[span.page][span.start : span.end])
-        assert at == len(passage.text)
+    pdfs.check_spans(passages, found.pages)
     return passages
 
 

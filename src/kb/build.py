@@ -1,7 +1,6 @@
 """The pipeline: file → pages → blocks → passages → tags and vectors → store. The only module that names every stage."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -219,7 +218,7 @@ def ingest(
     files = find_files(paths)
     outcomes: list[Outcome] = []
     with writing(settings.index), open_for_writing(settings, open_encoder) as store:
-        pipeline = Pipeline(settings, open_encoder, settings.workers or os.cpu_count() or 1, tuple(passwords))
+        pipeline = Pipeline(settings, open_encoder, settings.processes, tuple(passwords))
         try:
             for path in files:
                 outcome = ingest_file(path, store, pipeline, progress, force, given)

@@ -106,6 +106,11 @@ def encoder_of(settings: Settings) -> Encoder:
     return open_encoder(settings.model, settings.cache)
 
 
+def passwords_of(settings: Settings, given: list[str] | None, file: Path | None) -> tuple[str, ...]:
+    """The passwords to try: those of the command, then those of the file that it or the settings name."""
+    return (*(given or ()), *read_passwords(file or settings.password_file))
+
+
 def filters_of(
     bank: list[str] | None,
     dimension: list[str] | None,
@@ -165,7 +170,7 @@ def ingest(
     settings = settings_for(index)
     if workers:
         settings = settings.model_copy(update={"workers": workers})
-    passwords = (*(password or ()), *read_passwords(password_file or settings.password_file))
+    passwords = passwords_of(settings, password, password_file)
     with Bars(err) as bars:
         report = run(paths, settings, cache(lambda: encoder_of(settings)), bars, force, given, passwords)
     if as_json:
@@ -421,9 +426,8 @@ def inspect(
     if output is not None and output.suffix.lower() != ".png":
         raise BadInput(f"-o {output}: the picture is a PNG; give it a name that ends with .png")
     settings = load_settings()
-    passwords = (*(password or ()), *read_passwords(password_file or settings.password_file))
-    workers = settings.workers or os.cpu_count() or 1
-    pipeline = Pipeline(settings, lambda: encoder_of(settings), workers, passwords)
+    passwords = passwords_of(settings, password, password_file)
+    pipeline = Pipeline(settings, lambda: encoder_of(settings), settings.processes, passwords)
     try:
         with Bars(err) as bars:
             about, pages, blocks = pipeline.read_blocks(file, bars)

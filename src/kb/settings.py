@@ -1,5 +1,6 @@
 """One `Settings`, read once from `KB_*` in the environment and from kb.toml in the working folder."""
 
+import os
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,11 @@ class Settings(BaseSettings):
     abstain_below: float | None = Field(
         None, description="a search whose best cosine is lower abstains; unset: 0.86 for the packaged model, else never"
     )
+
+    @property
+    def processes(self) -> int:
+        """How many processes read files."""
+        return self.workers or os.cpu_count() or 1
 
     @classmethod
     def settings_customise_sources(

@@ -73,17 +73,18 @@ def layouts_to_blocks(
     """
     style = document_typography(layouts)
     noise = find_noise(layouts, style.size)
+    contents = [layout for layout in layouts if is_contents(layout, noise)]
     pages: list[Page] = []
     drafts: list[Draft] = []
     for layout in layouts:
         writer = PageWriter()
-        found = list(page_to_drafts(layout, writer, style, noise))
+        found = list(page_to_drafts(layout, writer, style, noise, layout in contents))
         if layout.number == 1 and len(layouts) > 3 and writer.length < COVER_CHARACTERS:
             found = [replace(draft, kind=Kind.NOISE) for draft in found]
         drafts += found
         pages.append(finish_page(layout, writer, noise.labels.get(layout.number)))
     drafts = join_drafts(list(without_repeats([draft for draft in drafts if draft.kind is not Kind.NOISE])))
-    outline = outline or contents_outline([rows for layout in layouts for rows in contents_rows(layout, noise)])
+    outline = outline or contents_outline([rows for layout in contents for rows in rows_of_flows(layout, noise)])
     return pages, list(drafts_to_blocks(*apply_outline(drafts, outline)))
 
 
@@ -100,13 +101,12 @@ def without_repeats(drafts: Sequence[Draft]) -> Iterator[Draft]:
         yield draft
 
 
-def contents_rows(layout: PageLayout, noise: Noise) -> Iterator[list[Row]]:
-    """The rows of a page's table of contents, column by column; none where it has none."""
-    if is_contents(layout, noise):
-        for flow in layout.flows:
-            strips = [part for part in flow.parts if isinstance(part, Strip) and (layout.number, part) not in noise]
-            if strips:
-                yield strips_to_rows(strips)
+def rows_of_flows(layout: PageLayout, noise: Noise) -> Iterator[list[Row]]:
+    """The rows of a page, column by column."""
+    for flow in layout.flows:
+        strips = [part for part in flow.parts if isinstance(part, Strip) and (layout.number, part) not in noise]
+        if strips:
+            yield strips_to_rows(strips)
 
 
 def apply_outline(drafts: Sequence[Draft], outline: Sequence[Bookmark]) -> tuple[list[Draft], dict[int, int]]:
@@ -143,10 +143,11 @@ def finish_page(layout: PageLayout, writer: PageWriter, label: str | None) -> Pa
     return Page(layout.number, width, height, writer.text(), lines, layout.reader, label, layout.problem)
 
 
-def page_to_drafts(layout: PageLayout, writer: PageWriter, style: Typography, noise: Noise) -> Iterator[Draft]:
-    """Write a page's text and draft its blocks."""
+def page_to_drafts(
+    layout: PageLayout, writer: PageWriter, style: Typography, noise: Noise, contents: bool
+) -> Iterator[Draft]:
+    """Write a page's text and draft its blocks; `contents` tells that it is a table of contents."""
     style = page_typography(layout, style)
-    contents = is_contents(layout, noise)
     notes = [] if contents else find_notes(layout, style, noise)
     for flow in layout.flows:
         for strips, table in runs_of_strips(flow):
@@ -266,10 +267,9 @@ def drafts_to_blocks(drafts: Sequence[Draft], stated: Mapping[int, int]) -> Iter
 
     `stated` are the levels of those drafts that the outline names.
     """
-    headings = [at for at, draft in enumerate(drafts) if draft.kind is Kind.HEADING]
-    types = [type_of(drafts[at]) for at in headings]
-    levels = heading_levels([(key[0], drafts[at].text) for key, at in zip(types, headings, strict=True)])
-    levels = levels_by_outline(types, levels, {headings.index(at): level for at, level in stated.items()})
+    types = {at: type_of(draft) for at, draft in enumerate(drafts) if draft.kind is Kind.HEADING}
+    levels = heading_levels([(key[0], drafts[at].text) for at, key in types.items()])
+    levels = levels_by_outline(types, levels, stated)
     filled: Counter[tuple[int, int]] = Counter()
     for draft in drafts:
         filled[draft.page, draft.panel] += (
@@ -283,7 +283,7 @@ def drafts_to_blocks(drafts: Sequence[Draft], stated: Mapping[int, int]) -> Iter
             tables += 1
             yield from table_to_blocks(draft.table, group, tables)
         elif draft.kind is Kind.HEADING:
-            yield Block(Kind.HEADING, draft.pieces, stated.get(at, levels[type_of(draft)]), group)
+            yield Block(Kind.HEADING, draft.pieces, stated.get(at, levels[types[at]]), group)
         else:
             yield Block(draft.kind, draft.pieces, 0, group)
 

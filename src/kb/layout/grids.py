@@ -23,10 +23,19 @@ def whole_grids(page: RawPage) -> list[Grid]:
 
 
 def upright_rules(page: RawPage) -> Iterator[Box]:
-    """Drawn lines, and areas as thin as lines, that stand upright."""
-    for box in (*page.rules, *(shape.box for shape in page.shapes)):
-        if width(box) <= 2 < height(box):
-            yield box
+    """Rules that stand upright."""
+    return (box for box in drawn_lines(page) if width(box) <= 2 < height(box))
+
+
+def level_rules(page: RawPage) -> Iterator[Box]:
+    """Rules that lie level."""
+    return (box for box in drawn_lines(page) if height(box) <= 2 < width(box))
+
+
+def drawn_lines(page: RawPage) -> Iterator[Box]:
+    """Drawn lines, and areas, of which some are as thin as lines."""
+    yield from page.rules
+    yield from (shape.box for shape in page.shapes)
 
 
 def with_open_rows(grid: Grid, uprights: Sequence[Box]) -> Grid:

@@ -61,15 +61,17 @@ def title_of(text: str) -> str:
     return re.sub(r"[\W_]+", "", fold(bare))
 
 
-def levels_by_outline(types: Sequence[Type], levels: Mapping[Type, int], stated: Mapping[int, int]) -> dict[Type, int]:
+def levels_by_outline(
+    types: Mapping[int, Type], levels: Mapping[Type, int], stated: Mapping[int, int]
+) -> dict[Type, int]:
     """Levels of headings by type (see heading_levels), brought in line with those that the outline states.
 
-    `types` are those of all headings, `stated` levels of some of them by their place. A type of which the outline
+    `types` are those of all headings by their place, `stated` levels of some of them. A type of which the outline
     names less than half stands below the one before it.
     """
     if not stated:
         return dict(levels)
-    counts = Counter(types)
+    counts = Counter(types.values())
     votes: dict[Type, Counter[int]] = {}
     for at, level in stated.items():
         votes.setdefault(types[at], Counter())[level] += 1

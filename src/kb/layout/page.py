@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from kb.layout.drawn import drawing_labels
-from kb.layout.grids import whole_grids
+from kb.layout.grids import level_rules, whole_grids
 from kb.layout.order import Item, reading_order
 from kb.layout.places import Places
 from kb.layout.shapes import area, contains, height, holds, middle, overlap, width
@@ -81,7 +81,7 @@ def lay_out(page: RawPage) -> PageLayout:
     places = Places(glyph for glyph in page.glyphs if glyph.turn == 0)
     tables, charts = grids_to_tables(page, places)
     free = free_strips(page, [table.box for table in tables if has_labels(table)])
-    tables, charts = with_unruled(page, free, tables, charts)
+    tables, charts = with_unruled(page, places, free, tables, charts)
     charts += drawing_labels(page, places, free, [table.box for table in tables])
     root = nest_boxes(page, places, [table.box for table in tables] + charts)
     faint = faint_glyphs(page)
@@ -121,18 +121,18 @@ def free_strips(page: RawPage, taken: Sequence[Box]) -> list[Strip]:
 
 
 def with_unruled(
-    page: RawPage, strips: Sequence[Strip], ruled: Sequence[Table], charts: Sequence[Box]
+    page: RawPage, places: Places, strips: Sequence[Strip], ruled: Sequence[Table], charts: Sequence[Box]
 ) -> tuple[list[Table], list[Box]]:
     """The tables of a page, ruled or not, and the boxes of ruled grids that are drawn charts.
 
     Coloured columns of figures look like ruled ones; such a grid is part of the table of figures that it stands in.
     """
-    figures = [Table(box, rows) for box, rows in figure_tables(page, strips)]
+    figures = [Table(box, rows) for box, rows in figure_tables(strips, list(level_rules(page)))]
     boxes = [table.box for table in figures]
     tables = [table for table in ruled if has_labels(table) or not any(overlap(table.box, box) > 0 for box in boxes)]
     tables += figures
     drawn = [chart for chart in charts if not any(overlap(chart, box) > 0 for box in boxes)]
-    for box, rows in banded_tables(page, [*(table.box for table in tables), *drawn]):
+    for box, rows in banded_tables(page, places, [*(table.box for table in tables), *drawn]):
         banded = Table(box, rows)
         if is_table(banded, len(rows)) and not any(overlap(box, table.box) > 0 for table in tables):
             tables.append(banded)

@@ -24,14 +24,13 @@ OVERHANG = 0.6
 class Strip:
     """Part of a printed line. `size` and `font` are those of most of its characters.
 
-    `slant` marks turned text, `mixed` a line whose Chinese is set in more than one font, as with bold words in it.
+    `mixed` marks a line whose Chinese is set in more than one font, as with bold words in it.
     """
 
     text: str
     box: Box
     size: float
     font: str
-    slant: bool = False
     mixed: bool = False
 
 
@@ -125,7 +124,7 @@ def run_to_strip(run: Sequence[Glyph]) -> Strip:
     size = most([round(glyph.size, 1) for glyph in inked])
     font = most([glyph.font for glyph in inked])
     mixed = any(glyph.font != font and "\u4e00" <= glyph.text <= "\u9fff" for glyph in inked)
-    return Strip(text.strip(), union(glyph.box for glyph in inked), size, font, inked[0].turn != 0, mixed)
+    return Strip(text.strip(), union(glyph.box for glyph in inked), size, font, mixed)
 
 
 def is_word_gap(before: Glyph, after: Glyph) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from kb.layout.places import Places
 from kb.layout.shapes import area, height, holds, middle, overlap, union, width
 from kb.layout.strips import Cell, Strip, glyphs_to_strips
 from kb.marks import CAPTION, NUMERIC
@@ -76,12 +77,11 @@ def shared(box: Box, left: float, right: float) -> float:
     return min(box[2], right) - max(box[0], left)
 
 
-def banded_tables(page: RawPage, taken: Sequence[Box]) -> Iterator[tuple[Box, Rows]]:
+def banded_tables(page: RawPage, places: Places, taken: Sequence[Box]) -> Iterator[tuple[Box, Rows]]:
     """Tables whose rows, all or every second one, are coloured bands of one width. `taken` are known already."""
     for bands in stacks(page, taken):
         whole = with_white_row(bands)
-        glyphs = [glyph for glyph in page.glyphs if glyph.turn == 0 and holds(whole, *middle(glyph.box))]
-        strips = glyphs_to_strips(glyphs)
+        strips = glyphs_to_strips(places.inside(whole))
         columns = find_columns(to_lines(strips))
         if not columns:
             continue
@@ -126,9 +126,11 @@ def stacks(page: RawPage, taken: Sequence[Box]) -> Iterator[list[Box]]:
             yield stack
 
 
-def figure_tables(page: RawPage, strips: Sequence[Strip]) -> Iterator[tuple[Box, Rows]]:
-    """Tables of lines with a label and figures in columns, as in a financial report, among the strips of a page."""
-    rules = [box for box in (*page.rules, *(shape.box for shape in page.shapes)) if height(box) <= 2 < width(box)]
+def figure_tables(strips: Sequence[Strip], rules: Sequence[Box]) -> Iterator[tuple[Box, Rows]]:
+    """Tables of lines with a label and figures in columns, as in a financial report, among the strips of a page.
+
+    `rules` are the level rules of the page.
+    """
     lines = to_lines(strips)
     at = 0
     while at < len(lines):
@@ -137,7 +139,7 @@ def figure_tables(page: RawPage, strips: Sequence[Strip]) -> Iterator[tuple[Box,
         columns = find_columns([line for line in run if is_tabular(line)]) if is_figure_run(run, rules) else None
         if columns and (prose := prose_columns(run, columns)):
             beside = [strip for line in run for strip in line if columns.of(strip.box) not in prose]
-            yield from figure_tables(page, beside)  # the lines of a table are lines of the text beside it too
+            yield from figure_tables(beside, rules)  # the lines of a table are lines of the text beside it too
         elif columns and all(columns.of(strip.box) is not None for line in run if is_tabular(line) for strip in line):
             first, body = header_start(lines, at, columns)
             header = [strip for line in lines[first:body] for strip in line]
@@ -234,12 +236,9 @@ def header_start(lines: Sequence[Line], start: int, columns: Columns) -> tuple[i
     figures is the title of the table, and so is one that names few of the columns next to the figures.
     """
     body = start
-    if start and is_near(lines[start - 1], lines[start]) and lines[start - 1][-1].box[2] < columns.cuts[0]:
-        body = (
-            start - 1
-            if start > 1 and names_columns(lines[start - 2], lines[start - 1], lines[start], columns)
-            else start
-        )
+    titled = start > 1 and is_near(lines[start - 1], lines[start]) and lines[start - 1][-1].box[2] < columns.cuts[0]
+    if titled and names_columns(lines[start - 2], lines[start - 1], lines[start], columns):
+        body -= 1
     first = body
     while first > 0 and body - first < 4 and names_columns(lines[first - 1], lines[first], lines[start], columns):
         first -= 1

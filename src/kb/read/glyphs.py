@@ -60,6 +60,11 @@ def through(matrix: Matrix, x0: float, y0: float, x1: float, y1: float) -> Box:
     return round(min(xs) + e, 2), round(min(ys) + f, 2), round(max(xs) + e, 2), round(max(ys) + f, 2)
 
 
+def stands_on(box: Box, width: float, height: float) -> bool:
+    """Whether the middle of a box is on a page of this size."""
+    return 0 <= box[0] + box[2] <= 2 * width and 0 <= box[1] + box[3] <= 2 * height
+
+
 def after(first: Matrix, then: Matrix) -> Matrix:
     """One way after the other."""
     a, b, c, d, e, f = first

@@ -23,14 +23,14 @@ from kb.read.glyphs import (
     UNKNOWN,
     Matrix,
     after,
-    em_height,
     font_family,
     lightness,
     page_matrix,
     shown_box,
+    size_and_turn,
     sound,
+    stands_on,
     through,
-    turn_of,
 )
 from kb.records import Bookmark, Box, Glyph, RawPage
 
@@ -136,11 +136,6 @@ def to_bookmark(entry: PdfBookmark) -> Bookmark:
     return Bookmark(entry.level + 1, entry.get_title().strip(), 0 if index is None else index + 1)
 
 
-def stands_on(box: Box, width: float, height: float) -> bool:
-    """Whether the middle of a box is on the page."""
-    return 0 <= box[0] + box[2] <= 2 * width and 0 <= box[1] + box[3] <= 2 * height
-
-
 def read_glyphs(words: PdfTextPage, page: Matrix) -> Iterator[Glyph]:
     """The characters that are drawn, in the order of the file; blanks that the library adds are not among them."""
     matrix, fonts = pdfium.FS_MATRIX(), FontNames(words)
@@ -151,7 +146,7 @@ def read_glyphs(words: PdfTextPage, page: Matrix) -> Iterator[Glyph]:
         if not pdfium.FPDFText_GetMatrix(words, at, matrix):
             continue
         way = after((matrix.a, matrix.b, matrix.c, matrix.d, 0.0, 0.0), page)
-        size, turn = em_height(way, pdfium.FPDFText_GetFontSize(words, at)), turn_of(way)
+        size, turn = size_and_turn(*way[:4], pdfium.FPDFText_GetFontSize(words, at))
         light = 0.0
         if pdfium.FPDFText_GetFillColor(words, at, *color):
             light = lightness([part.value / 255 for part in color[:3]])

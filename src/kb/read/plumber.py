@@ -26,6 +26,7 @@ from kb.read.glyphs import (
     shown_box,
     size_and_turn,
     sound,
+    stands_on,
     through,
 )
 from kb.records import Bookmark, Glyph, RawPage
@@ -137,7 +138,7 @@ class PageDevice(PDFTextDevice):
         else:
             foot = max(font.get_descent(), LOWEST_FOOT) * fontsize + rise
             box = through(matrix, 0, foot, advance, foot + fontsize)
-        if text and 0 <= box[0] + box[2] <= 2 * self.width and 0 <= box[1] + box[3] <= 2 * self.height:
+        if text and stands_on(box, self.width, self.height):
             if graphicstate.ncolor is not self._color:
                 self._color = graphicstate.ncolor
                 self._light = paint_lightness(graphicstate)
