@@ -8,7 +8,7 @@ from kb.layout.drawn import drawing_labels
 from kb.layout.grids import level_rules, whole_grids
 from kb.layout.order import Item, reading_order
 from kb.layout.places import Places
-from kb.layout.shapes import area, contains, height, holds, middle, overlap, width
+from kb.layout.shapes import area, contains, height, held, holds, middle, overlap, width
 from kb.layout.strips import Cell, Strip, drop_doubles, glyphs_to_strips
 from kb.layout.turned import reading_turn, upright_page
 from kb.layout.unruled import banded_tables, figure_tables
@@ -80,22 +80,24 @@ def lay_out(page: RawPage) -> PageLayout:
     page = upright_page(replace(page, glyphs=tuple(drop_doubles(page.glyphs))), turn)
     places = Places(glyph for glyph in page.glyphs if glyph.turn == 0)
     tables, charts = grids_to_tables(page, places)
-    free = free_strips(page, [table.box for table in tables if has_labels(table)])
-    tables, charts = with_unruled(page, places, free, tables, charts)
-    charts += drawing_labels(page, places, free, [table.box for table in tables])
-    root = nest_boxes(page, places, [table.box for table in tables] + charts)
+    free = free_glyphs(page, [table.box for table in tables if has_labels(table)])
+    strips = glyphs_to_strips(free)
+    tables, charts = with_unruled(page, places, strips, tables, charts)
+    charts += drawing_labels(page, places, strips, [table.box for table in tables])
+    taken = [table.box for table in tables]
+    root = nest_boxes(page, places, taken + charts)
     faint = faint_glyphs(page)
     loose: list[Glyph] = []
     for glyph in page.glyphs:
         x, y = middle(glyph.box)
-        if glyph.turn != 0 or glyph in faint or any(holds(chart, x, y) for chart in charts):
+        # whether it is light is asked first, for to look up a glyph takes long
+        if glyph.turn != 0 or (glyph.light >= FAINT and glyph in faint) or held(charts, x, y):
             loose.append(glyph)
-        elif not any(holds(table.box, x, y) for table in tables):
+        elif not held(taken, x, y):
             innermost(root, x, y).glyphs.append(glyph)
     for table in tables:
         innermost(root, *middle(table.box)).tables.append(table)
-    plain = not (tables or charts or root.children or faint)
-    flows = tuple(region_to_flows(root, 0, free if plain else None))
+    flows = tuple(region_to_flows(root, 0, strips if root.glyphs == free else None))
     apart = tuple(glyphs_to_strips(loose))
     return PageLayout(page.number, page.width, page.height, flows, apart, page.reader, page.problem, turn)
 
@@ -111,13 +113,12 @@ def faint_glyphs(page: RawPage) -> set[Glyph]:
     least = FAINT_SIZE * median([glyph.size for glyph in page.glyphs])
     areas = [shape.box for shape in page.shapes if shape.fill and area(shape.box) < 0.85 * page.width * page.height]
     large = (glyph for glyph in faint if glyph.size >= least)
-    return {glyph for glyph in large if not any(holds(box, *middle(glyph.box)) for box in areas)}
+    return {glyph for glyph in large if not held(areas, *middle(glyph.box))}
 
 
-def free_strips(page: RawPage, taken: Sequence[Box]) -> list[Strip]:
-    """The strips of upright text outside these boxes."""
-    upright = (glyph for glyph in page.glyphs if glyph.turn == 0)
-    return glyphs_to_strips(glyph for glyph in upright if not any(holds(box, *middle(glyph.box)) for box in taken))
+def free_glyphs(page: RawPage, taken: Sequence[Box]) -> list[Glyph]:
+    """The upright glyphs outside these boxes."""
+    return [glyph for glyph in page.glyphs if glyph.turn == 0 and not held(taken, *middle(glyph.box))]
 
 
 def with_unruled(

@@ -30,6 +30,14 @@ def holds(box: Box, x: float, y: float) -> bool:
     return box[0] <= x <= box[2] and box[1] <= y <= box[3]
 
 
+def held(boxes: Iterable[Box], x: float, y: float) -> bool:
+    """Whether the point lies in one of the boxes."""
+    for x0, top, x1, bottom in boxes:  # a plain loop, for it is asked of each glyph
+        if x0 <= x <= x1 and top <= y <= bottom:
+            return True
+    return False
+
+
 def contains(outer: Box, inner: Box, slack: float = 2.0) -> bool:
     """Whether `inner` lies in `outer`, give or take `slack` points."""
     return (

@@ -61,15 +61,15 @@ def glyphs_to_strips(glyphs: Iterable[Glyph]) -> list[Strip]:
 
 def drop_doubles(glyphs: Iterable[Glyph]) -> Iterator[Glyph]:
     """Leave out a character printed again within a sixth of its size and half of its own width: bold by overprint."""
-    seen: dict[tuple[str, int], list[Glyph]] = {}
+    seen: dict[str, dict[int, list[Glyph]]] = {}
     for glyph in glyphs:
+        rows = seen.setdefault(glyph.text, {})
         row = round(glyph.box[1] / ROW)
-        for at in (row, row - 1, row + 1):
-            others = seen.get((glyph.text, at))
-            if others and any(is_double(other.box, glyph.box, other.size) for other in others):
+        for other in (*rows.get(row, ()), *rows.get(row - 1, ()), *rows.get(row + 1, ())):
+            if is_double(other.box, glyph.box, other.size):
                 break
         else:
-            seen.setdefault((glyph.text, row), []).append(glyph)
+            rows.setdefault(row, []).append(glyph)
             yield glyph
 
 

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pdfplumber
 from pdfminer.pdfcolor import PDFColorSpace
-from pdfminer.pdfdevice import PDFTextDevice
+from pdfminer.pdfdevice import PDFTextDevice, PDFTextSeq
 from pdfminer.pdfdocument import PDFPasswordIncorrect
 from pdfminer.pdffont import PDFFont, PDFUnicodeNotDefined
-from pdfminer.pdfinterp import PDFGraphicState, PDFPageInterpreter, PDFResourceManager
+from pdfminer.pdfinterp import PDFGraphicState, PDFResourceManager, PDFTextState
 from pdfminer.pdfpage import PDFPage
 from pdfminer.pdftypes import PDFStream
-from pdfminer.utils import PathSegment
+from pdfminer.utils import PathSegment, mult_matrix
 from pdfplumber.utils.exceptions import PdfminerException
 
 from kb.errors import WrongPassword
+from kb.read.content import ContentInterpreter
 from kb.read.drawing import Drawing, Point
 from kb.read.glyphs import (
     UNKNOWN,
@@ -91,7 +92,7 @@ class PlumberPdf:
         page = self._pages[number - 1]
         matrix, width, height = page_matrix(shown_box(page.mediabox, page.cropbox), page.rotate)
         device = PageDevice(self._pdf.rsrcmgr, width, height)
-        PDFPageInterpreter(self._pdf.rsrcmgr, device).render_contents(page.resources, page.contents, matrix)
+        ContentInterpreter(self._pdf.rsrcmgr, device).render_contents(page.resources, page.contents, matrix)
         drawing = device.drawing
         grids = drawing.grids() if device.glyphs else ()
         shapes, rules = tuple(drawing.shapes), tuple(drawing.rules)
@@ -110,8 +111,21 @@ class PageDevice(PDFTextDevice):
         self.width, self.height = width, height
         self.glyphs: list[Glyph] = []
         self.drawing = Drawing()
-        self._color: object = None
-        self._light = 0.0
+        self._family = ""
+        self._foot = self._size = self._light = 0.0
+        self._turn: int | None = 0
+
+    def render_string(
+        self, textstate: PDFTextState, seq: PDFTextSeq, ncs: PDFColorSpace, graphicstate: PDFGraphicState
+    ) -> None:
+        """Take down a string; what its characters have in common is found out once."""
+        font = textstate.font
+        assert font is not None  # the interpreter leaves out a string without one
+        self._family = font_family(font.fontname) if isinstance(font.fontname, str) else ""
+        self._foot = max(font.get_descent(), LOWEST_FOOT)
+        self._size, self._turn = size_and_turn(*mult_matrix(textstate.matrix, self.ctm)[:4], textstate.fontsize)
+        self._light = paint_lightness(graphicstate)
+        super().render_string(textstate, seq, ncs, graphicstate)
 
     def render_char(
         self,
@@ -136,15 +150,10 @@ class PageDevice(PDFTextDevice):
             top = 0.001 * (1000 - down) * fontsize + rise
             box = through(matrix, left, top + advance, left + fontsize, top)
         else:
-            foot = max(font.get_descent(), LOWEST_FOOT) * fontsize + rise
+            foot = self._foot * fontsize + rise
             box = through(matrix, 0, foot, advance, foot + fontsize)
         if text and stands_on(box, self.width, self.height):
-            if graphicstate.ncolor is not self._color:
-                self._color = graphicstate.ncolor
-                self._light = paint_lightness(graphicstate)
-            name = font.fontname if isinstance(font.fontname, str) else ""
-            size, turn = size_and_turn(*matrix[:4], fontsize)
-            self.glyphs.append(Glyph(sound(text), box, size, font_family(name), turn, self._light))
+            self.glyphs.append(Glyph(sound(text), box, self._size, self._family, self._turn, self._light))
         return advance
 
     def paint_path(
