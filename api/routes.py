@@ -13,9 +13,12 @@ from api.problems import READINESS, documented
 from api.schemas import (
     QUESTION,
     AnswerResponse,
+    CaseDetail,
+    CaseList,
     Dimension,
     DocumentDetail,
     DocumentList,
+    FigureList,
     FileFailure,
     Health,
     PageProblem,
@@ -44,12 +47,12 @@ from kb.errors import (
     NothingMatches,
     UnknownName,
 )
-from kb.export import answer_json, document_json, exported_json, result_json, table_json
+from kb.export import answer_json, case_json, detail_json, document_json, figure_json, result_json, table_json
 from kb.records import Document, Filters
 from kb.search import MAX_QUERY, MAX_TOP
 from kb.spreadsheet import ENCODING, file_names, table_csv, write_long
 from kb.store import Failure, Store
-from kb.taxonomy import default_taxonomy
+from kb.taxonomy import load_taxonomy
 
 router = APIRouter()
 
@@ -79,28 +82,37 @@ TableFormat = Annotated[
 PassageId = Annotated[str, Path(max_length=200, description="Id of a passage.", examples=["4e2e63fdcf100995"])]
 
 
+FILTERS = ("bank", "dimension", "topic", "year", "report")
+
+
 def several(description: str, example: str | int) -> object:
     """A parameter that may be repeated."""
     return Query(max_length=50, description=description + " May be repeated.", examples=[[example]])
 
 
-def read_filters(
-    request: Request,
-    bank: Annotated[tuple[Name, ...], several("Only about this bank, by name or alias.", "青岛农商银行")] = (),
-    dimension: Annotated[tuple[Name, ...], several("战略, 组织, 技术, 应用, 数据 or 生态.", "组织")] = (),
-    topic: Annotated[tuple[Name, ...], several("Topic, by id or label.", "talent")] = (),
-    year: Annotated[tuple[Year, ...], several("Year of the report.", 2023)] = (),
-    report: Annotated[tuple[Name, ...], several("Report, by id, file name or title.", "survey2023.pdf")] = (),
-) -> Filters:
-    """Filters from the address. Values of one parameter are alternatives; different parameters are all required.
+class ReadFilters:
+    """Filters from the address, of an endpoint that takes some other parameters beside them."""
 
-    Raises UnknownName for a parameter that there is not, which would otherwise filter nothing.
-    """
-    unknown = sorted(set(request.query_params) - {"q", "top", "bank", "dimension", "topic", "year", "report"})
-    if unknown:
-        known = "q, top, bank, dimension, topic, year, report"
-        raise UnknownName(f"unknown parameter {unknown[0][:50]!r}; there are {known}")
-    return Filters(bank, dimension, topic, year, report)
+    def __init__(self, *beside: str) -> None:
+        self._known = (*beside, *FILTERS)
+
+    def __call__(
+        self,
+        request: Request,
+        bank: Annotated[tuple[Name, ...], several("Only about this bank, by name or alias.", "青岛农商银行")] = (),
+        dimension: Annotated[tuple[Name, ...], several("战略, 组织, 技术, 应用, 数据 or 生态.", "组织")] = (),
+        topic: Annotated[tuple[Name, ...], several("Topic, by id or label.", "talent")] = (),
+        year: Annotated[tuple[Year, ...], several("Year of the report.", 2023)] = (),
+        report: Annotated[tuple[Name, ...], several("Report, by id, file name or title.", "survey2023.pdf")] = (),
+    ) -> Filters:
+        """Values of one parameter are alternatives; different parameters are all required.
+
+        Raises UnknownName for a parameter that there is not, which would otherwise filter nothing.
+        """
+        unknown = sorted(set(request.query_params) - set(self._known))
+        if unknown:
+            raise UnknownName(f"unknown parameter {unknown[0][:50]!r}; there are {', '.join(self._known)}")
+        return Filters(bank, dimension, topic, year, report)
 
 
 def shelf_of(request: Request) -> Shelf:
@@ -110,7 +122,16 @@ def shelf_of(request: Request) -> Shelf:
 
 
 OfShelf = Annotated[Shelf, Depends(shelf_of)]
-Wanted = Annotated[Filters, Depends(read_filters)]
+Wanted = Annotated[Filters, Depends(ReadFilters("q", "top"))]
+WantedFigures = Annotated[Filters, Depends(ReadFilters("name", "unit", "limit", "offset"))]
+WantedCases = Annotated[Filters, Depends(ReadFilters("limit", "offset"))]
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many.", examples=[100])]
+Offset = Annotated[int, Query(ge=0, le=10**9, description="How many to leave out before.", examples=[0])]
+FigureName = Annotated[
+    str, Query(max_length=200, description="Only what measures this, or part of its name.", examples=["不良贷款率"])
+]
+Unit = Annotated[str, Query(max_length=50, description="Only in this unit.", examples=["%"])]
+CaseId = Annotated[str, Path(max_length=200, description="Id of a case.", examples=["7d1c0b2f9a3e4d55"])]
 
 
 def answers(
@@ -211,14 +232,18 @@ def csv_response(text: str, name: str) -> Response:
 
 @router.get("/v1/passages/{id}", tags=["corpus"], responses=answers(PassageDetail, NotFound, *INDEX_ERRORS))
 def passage(shelf: OfShelf, id: PassageId) -> PassageDetail:
-    """A passage with its places and its neighbours in the report. Its id stays valid when the report is replaced."""
+    """A passage with its places, neighbours and figures, and what its tags come from.
+
+    Its id stays valid when the report is replaced.
+    """
     with shelf.borrow() as library:
         stored = library.store.passage(id)
+        figures = library.store.figures([stored.row])
         order = [other.passage.id for other in library.store.passages_of(stored.document.id)]
     at = order.index(id)
     return PassageDetail.model_validate(
         {
-            **exported_json(stored),
+            **detail_json(stored, figures),
             "status": stored.document.status,
             "before": order[at - 1] if at else None,
             "after": order[at + 1] if at + 1 < len(order) else None,
@@ -226,10 +251,42 @@ def passage(shelf: OfShelf, id: PassageId) -> PassageDetail:
     )
 
 
+@router.get("/v1/figures", tags=["corpus"], responses=answers(FigureList, UnknownName, NothingMatches, *INDEX_ERRORS))
+def figures(
+    shelf: OfShelf,
+    filters: WantedFigures,
+    name: FigureName = "",
+    unit: Unit = "",
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> FigureList:
+    """Figures that the reports state, with date, comparison and the sentence that states them."""
+    with shelf.borrow() as library:
+        found = library.catalogue.figures(filters, name, unit)
+    shown = [figure_json(figure) for figure in found[offset : offset + limit]]
+    return FigureList.model_validate({"total": len(found), "figures": shown})
+
+
+@router.get("/v1/cases", tags=["corpus"], responses=answers(CaseList, UnknownName, NothingMatches, *INDEX_ERRORS))
+def cases(shelf: OfShelf, filters: WantedCases, limit: Limit = 50, offset: Offset = 0) -> CaseList:
+    """Cases: what one bank did, in parts, with figures and pages."""
+    with shelf.borrow() as library:
+        found = library.catalogue.cases(filters)
+    shown = [case_json(case) for case in found[offset : offset + limit]]
+    return CaseList.model_validate({"total": len(found), "cases": shown})
+
+
+@router.get("/v1/cases/{id}", tags=["corpus"], responses=answers(CaseDetail, NotFound, *INDEX_ERRORS))
+def case(shelf: OfShelf, id: CaseId) -> CaseDetail:
+    """One case. Its id stays valid when the report is replaced."""
+    with shelf.borrow() as library:
+        return CaseDetail.model_validate(case_json(library.store.case(id)))
+
+
 @router.get("/v1/taxonomy", tags=["corpus"], responses=answers(TaxonomyResponse, asks=False))
-def taxonomy() -> TaxonomyResponse:
+def taxonomy(shelf: OfShelf) -> TaxonomyResponse:
     """The dimensions and topics that filters take, with their names."""
-    known = default_taxonomy()
+    known = load_taxonomy(shelf.settings.taxonomy)
     return TaxonomyResponse(
         dimensions=[Dimension(id=side.id, description=side.description) for side in known.dimensions],
         topics=[Topic(id=topic.id, label=topic.label, dimension=topic.dimension) for topic in known.topics],

@@ -73,9 +73,12 @@ class TaggedPassage(Record):
     heading: Heading
     text: Text
     banks: Banks
+    mentions: list[str] = Field(description="Banks that it only names.", examples=[["网商银行"]])
     dimension: Side
     topics: Topics
     role: Role
+    year: int | None = Field(description="Year of the matter that it tells; null if none is told.", examples=[2022])
+    region: str = Field(description="Region that it tells of; empty if none.", examples=["山东 青岛"])
 
 
 class Ranked(Record):
@@ -226,12 +229,93 @@ class TextSpan(Record):
     end: int = Field(description="Offset after its last character.", examples=[219])
 
 
+class TagReason(Record):
+    """What a tag comes from."""
+
+    source: str = Field(
+        description="heading, text, cell (first of a table row), speaker, label, term, similarity, neighbour, bank,"
+        " topic, report, or override: set by hand.",
+        examples=["term"],
+    )
+    detail: str = Field(description="What was seen there, as written.", examples=["人才、培训"])
+
+
+class TagDetail(Record):
+    """A tag, how sure it is, and why it is there."""
+
+    field: str = Field(description="bank, mention, dimension, topic, role, year or region.", examples=["topic"])
+    value: str = Field(description="Its value.", examples=["talent"])
+    score: float = Field(description="How sure it is, from 0 to 1.", examples=[0.93])
+    reasons: list[TagReason] = Field(description="What it comes from.")
+
+
+class Figure(Record):
+    """A number that a passage states."""
+
+    banks: Banks
+    name: str = Field(description="What it measures, as written; empty if that is unclear.", examples=["绑卡注册客户"])
+    text: str = Field(description="The number with its unit, as written.", examples=["640万"])
+    value: float = Field(description="The number in `unit`, 万 and 亿 worked out.", examples=[6400000.0])
+    unit: str = Field(description="元, %, 个百分点, 户, 个 …", examples=["户"])
+    as_of: str = Field(description="The date or period that it holds for, as written.", examples=["截至2016年末"])
+    date: str = Field(description="The last day of that, ISO 8601; empty if it is not known.", examples=["2016-12-31"])
+    comparison: str = Field(description="What it is compared with, as written.", examples=["较年初增长20%"])
+    change: float | None = Field(description="That change, below 0 for a fall.", examples=[20.0])
+    change_unit: str = Field(description="Unit of the change.", examples=["%"])
+    sentence: str = Field(description="The sentence that states it, verbatim.", examples=["新增640万绑卡注册客户。"])
+    passage_id: PassageId
+    start: int = Field(description="Offset of the number in the passage's text.", examples=[31])
+    end: int = Field(description="Offset after its unit.", examples=[35])
+    doc: DocumentOf
+    pages: Pages
+
+
+class FigureList(Record):
+    """Figures of the passages that match."""
+
+    total: int = Field(description="How many there are.", examples=[1])
+    figures: list[Figure] = Field(description="Those from `offset` on, in reading order of their reports.")
+
+
+class CasePart(Record):
+    """A part of a case."""
+
+    role: Role
+    label: str = Field(description="The label over it as printed; empty if it has none.", examples=["做法"])
+    text: Text
+    passages: list[str] = Field(description="Ids of the passages that it is made of.", examples=[["4e2e63fdcf100995"]])
+
+
+class CaseDetail(Record):
+    """What one bank did, in parts."""
+
+    id: str = Field(description="Permanent id; /v1/cases/{id} resolves it.", examples=["7d1c0b2f9a3e4d55"])
+    title: str = Field(description="Its title as printed.", examples=["青岛农商银行：行内认证"])
+    banks: Banks
+    doc: DocumentOf
+    pages: Pages
+    heading: Heading
+    dimensions: list[str] = Field(description="Dimensions of its passages.", examples=[["组织"]])
+    topics: Topics
+    parts: list[CasePart] = Field(description="Its parts in order.")
+    figures: list[Figure] = Field(description="Figures that it states.")
+
+
+class CaseList(Record):
+    """Cases of which a passage matches."""
+
+    total: int = Field(description="How many there are.", examples=[1])
+    cases: list[CaseDetail] = Field(description="Those from `offset` on, in reading order of their reports.")
+
+
 class PassageDetail(TaggedPassage):
-    """A passage with its places and neighbours."""
+    """A passage with its places, neighbours, figures, and what its tags come from."""
 
     kind: str = Field(description="text, case, table, list or quote.", examples=["text"])
     spans: list[TextSpan] = Field(description="Where its text stands in the stored page texts.")
     status: str = Field(description="live, or superseded with its report.", examples=["live"])
+    tags: list[TagDetail] = Field(description="Its tags, with what each comes from.")
+    figures: list[Figure] = Field(description="Figures that it states.")
     before: str | None = Field(description="Id of the passage before it in the report.", examples=["0d1f4f5c8b2a6e93"])
     after: str | None = Field(description="Id of the passage after it in the report.", examples=["a7c20be91f3d4456"])
 

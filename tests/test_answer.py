@@ -6,10 +6,11 @@ import pytest
 
 from kb.answer import MAX_BANKS, MAX_POINTS, ask
 from kb.banks import default_bank_book
+from kb.catalogue import STORE_FILE
 from kb.cite import cite
 from kb.errors import QuoteNotFound
 from kb.records import Filters
-from kb.search import STORE_FILE, Library
+from kb.search import Library
 from kb.settings import Settings
 from kb.words import mend
 from tests.conftest import encoder

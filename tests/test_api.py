@@ -19,10 +19,11 @@ from api.shelf import Shelf
 from kb import errors, store
 from kb.answer import ask
 from kb.build import ingest, remove
+from kb.catalogue import STORE_FILE
 from kb.errors import KbError
 from kb.export import answer_json, exported_json, result_json
 from kb.records import Filters
-from kb.search import STORE_FILE, Library
+from kb.search import Library
 from kb.settings import Settings
 from tests import pdfs
 from tests.conftest import CORPUS, Silent, encoder
@@ -167,8 +168,34 @@ def test_a_passage_is_its_export_line_with_status_and_neighbours(client: TestCli
     stored = next(library.store.live_passages())
     found = get(client, f"/v1/passages/{stored.passage.id}")
     assert {key: found[key] for key in exported_json(stored)} == exported_json(stored)
-    assert set(found) - set(exported_json(stored)) == {"status", "before", "after"}
+    assert set(found) - set(exported_json(stored)) == {"status", "before", "after", "tags", "figures"}
     assert found["status"] == "live"
+    assert [tag["value"] for tag in found["tags"]] == [tag.value for tag in stored.passage.tags]
+
+
+def test_figures_are_filtered_and_come_in_parts(client: TestClient) -> None:
+    every = get(client, "/v1/figures", limit=1000)
+    assert every["total"] == len(every["figures"]) > 20
+    part = get(client, "/v1/figures", limit=5, offset=3)
+    assert (part["total"], part["figures"]) == (every["total"], every["figures"][3:8])
+    bank = next(figure["banks"][0] for figure in every["figures"] if figure["banks"])
+    of_bank = get(client, "/v1/figures", bank=bank, limit=1000)["figures"]
+    assert of_bank == [figure for figure in every["figures"] if bank in figure["banks"]]
+    percent = get(client, "/v1/figures", unit="%", limit=1000)["figures"]
+    assert percent == [figure for figure in every["figures"] if figure["unit"] == "%"]
+    name = percent[0]["name"]
+    assert percent[0] in get(client, "/v1/figures", name=name, limit=1000)["figures"]
+
+
+def test_cases_are_filtered_and_one_is_found_by_its_id(client: TestClient) -> None:
+    every = get(client, "/v1/cases", limit=1000)
+    assert every["total"] == len(every["cases"]) > 20
+    of_bank = get(client, "/v1/cases", bank="青岛银行", report="cases2018.pdf")["cases"]
+    assert [case["banks"] for case in of_bank] == [["青岛银行"]]
+    assert get(client, f"/v1/cases/{of_bank[0]['id']}") == of_bank[0]
+    assert get(client, "/v1/cases", limit=2, offset=1)["cases"] == every["cases"][1:3]
+    passages = {identity for part in of_bank[0]["parts"] for identity in part["passages"]}
+    assert {figure["passage_id"] for figure in of_bank[0]["figures"]} <= passages
 
 
 def test_taxonomy_names_what_filters_take(client: TestClient) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kb.banks import KINDS, BadBankList, BankBook, default_bank_book, load_bank_book
+from kb.banks import KINDS, BadBankList, Bank, BankBook, default_bank_book, load_bank_book
 
 BOOK = default_bank_book()
 HEADER = "name,kind,region,aliases,former\n"
@@ -85,10 +85,117 @@ CAPITALS = "北京 天津 上海 重庆 太原 沈阳 长春 哈尔滨 福州 �
 
 @pytest.mark.parametrize("province", PROVINCES.split())
 def test_each_province_has_its_union(province: str) -> None:
-    for ending in ("农信", "农信社", "农信联社", "省联社", "农村信用社联合社", "省农村信用社联合社", "农商联合银行"):
+    for ending in ("农信", "农信社", "农信联社", "省联社", "农村信用社联合社", "省农村信用社联合社"):
         if not (ending.startswith("省") and province in ("内蒙古", "广西", "新疆")):
             assert BOOK.canonical(province + ending) == f"{province}农信"
     assert BOOK.canonical("内蒙古自治区农村信用社联合社") == "内蒙古农信"
+
+
+@pytest.mark.parametrize("province", PROVINCES.split())
+def test_the_bank_that_a_union_became_is_of_its_line(province: str) -> None:
+    bank = BOOK.canonical(f"{province}农商联合银行")
+    assert bank is not None
+    assert f"{province}农信" in BOOK.lineage(bank)
+
+
+REFORMED = (
+    "浙江农商联合银行 山西农商联合银行 四川农商联合银行 广西农商联合银行 河南农商联合银行 辽宁农商银行 海南农商银行"
+)
+
+
+@pytest.mark.parametrize("bank", REFORMED.split())
+def test_unions_that_became_a_bank_have_an_entry_of_their_own(bank: str) -> None:
+    union = bank[:2] + "农信"
+    assert BOOK.canonical(bank) == bank
+    assert BOOK.canonical(bank.replace("农商", "农村商业")) == bank
+    assert BOOK.canonical(union) == union
+    assert bank in BOOK.lineage(union)
+    assert union in BOOK.lineage(bank)
+
+
+# Lineage
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("包商银行", ("包商银行", "蒙商银行")),
+        ("蒙商银行", ("蒙商银行", "包商银行")),
+        ("洛阳银行", ("洛阳银行", "中原银行")),
+        ("辽沈银行", ("辽沈银行", "营口沿海银行", "辽阳银行")),
+        ("河南省联社", ("河南农信", "河南农商联合银行", "河南农商银行")),
+        ("河南农商银行", ("河南农商银行", "河南农商联合银行", "河南农信")),
+        ("青岛银行", ("青岛银行",)),
+        ("青农商行", ("青岛农商银行",)),
+        ("紫荆银行", ("紫荆银行",)),
+    ],
+)
+def test_lineage_has_what_a_bank_became_and_what_it_came_from(name: str, line: tuple[str, ...]) -> None:
+    assert BOOK.lineage(name) == line
+
+
+def test_banks_merged_into_one_are_not_of_each_others_line() -> None:
+    assert BOOK.lineage("晋城银行") == ("晋城银行", "山西银行")
+    assert set(BOOK.lineage("山西银行")) == {"山西银行", "大同银行", "长治银行", "晋城银行", "晋中银行", "阳泉银行"}
+
+
+def test_lineage_goes_both_ways_for_every_bank() -> None:
+    for name in BOOK.names:
+        assert all(name in BOOK.lineage(other) for other in BOOK.lineage(name))
+
+
+def test_a_former_name_that_is_an_entry_links_the_two_and_stays_its_own(tmp_path: Path) -> None:
+    rows = "甲州银行,城商行,山东,,丙城银行\n乙州银行,城商行,山东,,甲州银行|丁城银行\n"
+    book = load_bank_book(write(tmp_path, rows))
+    assert [m.name for m in book.mentions("甲州银行、乙州银行、丙城银行、丁城银行")] == [
+        "甲州银行",
+        "乙州银行",
+        "甲州银行",
+        "乙州银行",
+    ]
+    assert book.lineage("丁城银行") == ("乙州银行", "甲州银行")
+    assert book.bank("乙州银行") == Bank("乙州银行", "城商行", "山东", (), ("丁城银行",), ("甲州银行",))
+    assert "甲州银行" in book.nearest("甲州银")
+
+
+# Regions
+
+
+@pytest.mark.parametrize(
+    ("name", "region"),
+    [
+        ("青农商行", "山东 青岛"),
+        ("浙江省农信联社", "浙江"),
+        ("招商银行", ""),
+        ("汇丰银行", ""),
+        ("长葛农商银行", "河南 长葛"),
+        ("四川省某知名城商行", "四川"),
+        ("华东地区某城商行", ""),
+        ("紫荆银行", ""),
+    ],
+)
+def test_region_of_a_bank(name: str, region: str) -> None:
+    assert BOOK.region(name) == region
+
+
+def test_every_listed_region_is_a_place_in_its_province() -> None:
+    for bank in BOOK.banks:
+        province, _, city = bank.region.partition(" ")
+        if city and city in BOOK.places.home:
+            assert BOOK.places.home[city].split()[0] == province, bank
+
+
+@pytest.mark.parametrize(
+    ("place", "home"),
+    [("青岛", "山东 青岛"), ("长葛", "河南 长葛"), ("西安", "陕西 西安"), ("吉林", "吉林"), ("重庆", "重庆")],
+)
+def test_places_know_their_province(place: str, home: str) -> None:
+    assert BOOK.places.home[place] == home
+
+
+def test_a_county_that_two_provinces_have_has_no_home() -> None:
+    assert "海城" in BOOK.places.counties
+    assert "海城" not in BOOK.places.home
 
 
 @pytest.mark.parametrize("city", CAPITALS.split())
@@ -194,10 +301,12 @@ def test_the_default_book_is_read_once_and_frozen() -> None:
         ("苏宁银行", "苏商银行"),
         ("浙江省农信联社", "浙江农信"),
         ("浙江省农村信用社联合社", "浙江农信"),
-        ("浙江农商联合银行", "浙江农信"),
+        ("浙江农商联合银行", "浙江农商联合银行"),
+        ("浙江省农村商业联合银行", "浙江农商联合银行"),
+        ("江苏农商联合银行", "江苏农信"),
         ("浙江农信社", "浙江农信"),
         ("浙江省联社", "浙江农信"),
-        ("辽宁农村商业银行", "辽宁农信"),
+        ("辽宁农村商业银行", "辽宁农商银行"),
         ("宁夏农信", "黄河农商银行"),
         ("有氧金融", "包商银行"),
         ("蒙商银行", "蒙商银行"),
@@ -388,6 +497,8 @@ LOOK_ALIKES = """
 中国银行业 中国银行保险监督管理委员会 中国银行业监督管理委员会 中国人民银行 人民银行 央行
 世界银行 亚洲开发银行 电子银行 微信银行 视频银行 远程银行 社区银行 数据银行 科技银行
 敏捷银行 零售银行 交易银行 私人银行 村镇银行 传统银行 大型银行 受访银行 各家银行 银行家
+社区支行 轻型银行 无人银行 云上银行 移动银行 平台银行 产业银行 场景银行 数智银行 系统重要性银行 主办银行
+上市银行 区域银行 地方银行 同业银行 合作银行 母行 子银行 理财子公司 银行保险机构 银行协会 城市信用社
 银行间市场 上海银行间同业拆放利率 硅谷银行 中和农信 绿色银行 赤道银行 特色银行 生态银行
 接口银行 线上银行 自助银行 国有大型银行 外资银行 政策性银行 中央银行 银行卡
 中国银行间市场交易商协会 中国银行卡产业 农信银 民生 光大 平安 招商 兴业
@@ -406,6 +517,8 @@ def test_what_follows_can_undo_a_name() -> None:
     assert names("农业银行业务") == ["农业银行"]
     assert names("北京银行业") == names("江苏银行机构") == names("中国银行理财登记托管中心") == []
     assert names("平安银行业绩") == ["平安银行"]
+    assert names("仅有北京银行及包商银行家城商行设立部门") == ["北京银行", "包商银行"]  # a lost 2 before 家
+    assert names("中国银行家调查问卷") == []
     assert names("佛山农商行使用企业微信") == ["佛山农商银行"]
 
 

@@ -24,7 +24,8 @@ from tests.conftest import CORPUS, ROOT, run_kb
 QUESTION = "银行怎么解决金融科技人才短缺"
 
 RESULT_FIELDS = {
-    "rank", "score", "passage_id", "doc", "pages", "heading", "text", "quote", "banks", "dimension", "topics", "role",
+    "rank", "score", "passage_id", "doc", "pages", "heading", "text", "quote", "banks", "mentions", "dimension",
+    "topics", "role", "year", "region",
 }  # fmt: skip
 
 
@@ -90,20 +91,24 @@ EXPORTED = {
         "heading",
         "text",
         "banks",
+        "mentions",
         "dimension",
         "topics",
         "role",
+        "year",
+        "region",
         "kind",
         "spans",
     ],
     "additionalProperties": False,
     "properties": {
-        **{name: {"type": "string"} for name in ("passage_id", "dimension", "role")},
+        **{name: {"type": "string"} for name in ("passage_id", "dimension", "role", "region")},
         "text": {"type": "string", "minLength": 1},
         "kind": {"enum": ["text", "case", "table", "list", "quote"]},
         "doc": {"type": "object"},
+        "year": {"type": ["integer", "null"]},
         "pages": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1}},
-        **{name: {"type": "array", "items": {"type": "string"}} for name in ("heading", "banks", "topics")},
+        **{name: {"type": "array", "items": {"type": "string"}} for name in ("heading", "banks", "mentions", "topics")},
         "spans": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["page", "start", "end"]}},
     },
 }

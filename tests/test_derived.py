@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kb.catalogue import STORE_FILE
 from kb.derived import DerivedFiles, build_derived, open_derived, prune_derived
 from kb.lexical import LexicalIndex
-from kb.search import STORE_FILE
 from kb.settings import Settings
 from kb.store import Store, UnitRow
 from kb.vectors import VectorIndex

@@ -14,11 +14,12 @@ from filelock import FileLock
 from kb import build
 from kb.answer import ask
 from kb.build import find_files, ingest, remove
+from kb.catalogue import STORE_FILE
 from kb.errors import BadInput, IndexBusy, ModelMismatch, UnknownName
 from kb.export import answer_json
 from kb.metadata import NOTHING, Given, Metadata
 from kb.records import Document, Filters
-from kb.search import STORE_FILE, Library
+from kb.search import Library
 from kb.settings import Settings, read_passwords
 from kb.show import citation_line
 from kb.store import Store

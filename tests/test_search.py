@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kb.catalogue import parse_filters
 from kb.errors import BadQuery, ModelMismatch, NothingMatches, UnknownName
 from kb.evaluate import evaluate, load_gold
 from kb.records import Filters, Kind, Passage, Span
@@ -15,7 +16,6 @@ from kb.search import (
     Library,
     best_quote,
     fuse,
-    parse_filters,
     score_sentences,
     standard_scores,
 )

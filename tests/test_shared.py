@@ -11,17 +11,20 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pdfs
 import pytest
 
+from kb.banks import default_bank_book
 from kb.build import Pipeline, ReadDocument, read_or_name
 from kb.errors import UnreadableFile, WrongPassword
 from kb.export import passage_json
 from kb.read import ocr
 from kb.read.pages import OpenPdf, read_pages, text_of
+from kb.records import Case
 from kb.settings import Settings
-from kb.tag import TopicRows, tag_passages
+from kb.tag.cases import find_cases
+from kb.tag.owners import owner_tags
+from kb.tag.roles import role_tag
 from tests.conftest import CACHE, ROOT, Silent, encoder
 
 SHARED = ROOT.parent / "shared"
@@ -31,6 +34,7 @@ REAL = sorted((SHARED / "real").glob("*.pdf"))
 DUMPS = sorted((SHARED / "reports-text").glob("*.txt"))
 SCORE = SHARED / "eval" / "score.py"
 SECONDS_A_FILE = 60
+BOOK = default_bank_book()
 
 PLUMBER, PDFIUM, OCR = "pdfplumber", "pypdfium2", "rapidocr"
 
@@ -160,7 +164,7 @@ def read(pipeline: Pipeline) -> Callable[[Path], ReadDocument]:
 
 def read_with(path: Path, pipeline: Pipeline) -> ReadDocument:
     """A file read and cut, whatever goes wrong named."""
-    return read_or_name(path, "0" * 64, pipeline, Silent())
+    return read_or_name(path, "0" * 64, pipeline, BOOK, Silent())
 
 
 def check_good(path: Path, expected: Good, pipeline: Pipeline) -> None:
@@ -289,13 +293,16 @@ def test_the_pages_of_raw_text_are_sections(path: Path, read: Callable[[Path], R
     assert len(done.pages) > 1
 
 
-def exported(done: ReadDocument, pipeline: Pipeline) -> list[dict[str, object]]:
-    """The passages as `kb export` gives them, tagged without vectors: their banks do not hang on those."""
-    topics = pipeline.taxonomy.topics
-    none = TopicRows(topics, np.zeros((len(topics), 1), np.float32))
-    rows = np.zeros((len(done.passages), 1), np.float32)
-    tagged = tag_passages(done.passages, rows, pipeline.book, pipeline.taxonomy, none)
-    return [passage_json(passage, done.document) for passage in tagged]
+def tagged(done: ReadDocument) -> ReadDocument:
+    """A report with its banks and roles, which do not hang on vectors."""
+    owners = owner_tags(done.passages, BOOK)
+    passages = [replace(each, tags=(*own, role_tag(each))) for each, own in zip(done.passages, owners, strict=True)]
+    return replace(done, passages=tuple(passages))
+
+
+def exported(done: ReadDocument) -> list[dict[str, object]]:
+    """The passages as `kb export` gives them."""
+    return [passage_json(passage, done.document) for passage in tagged(done).passages]
 
 
 def load_score() -> ModuleType:
@@ -307,11 +314,11 @@ def load_score() -> ModuleType:
     return module
 
 
-def with_canonical_banks(truth: Path, folder: Path, pipeline: Pipeline) -> Path:
+def with_canonical_banks(truth: Path, folder: Path) -> Path:
     """A copy of a truth whose blocks name their banks by canonical name."""
     blocks = [json.loads(line) for line in truth.read_text("utf-8").splitlines()]
     for block in blocks:
-        block["bank"] = pipeline.book.canonical(block["bank"]) or block["bank"]
+        block["bank"] = BOOK.canonical(block["bank"]) or block["bank"]
     copy = folder / truth.name
     copy.write_text("".join(json.dumps(block) + "\n" for block in blocks), "utf-8")
     return copy
@@ -332,15 +339,14 @@ def figures(printed: str) -> dict[str, float]:
 def test_a_report_is_read_as_a_person_reads_it(
     name: str,
     read: Callable[[Path], ReadDocument],
-    pipeline: Pipeline,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    passages = exported(read(SHARED / "reports" / f"{name}.pdf"), pipeline)
+    passages = exported(read(SHARED / "reports" / f"{name}.pdf"))
     truth = SHARED / "eval" / "truth" / f"{name}.truth.jsonl"
     if name in AS_PRINTED:
-        truth = with_canonical_banks(truth, tmp_path, pipeline)
+        truth = with_canonical_banks(truth, tmp_path)
     score = load_score()
     monkeypatch.setattr(score, "run", lambda *_: passages)
     score.score_extract(Namespace(gold=truth, pdf=f"{name}.pdf", kb="", index="", out=None))
@@ -348,3 +354,71 @@ def test_a_report_is_read_as_a_person_reads_it(
     assert scores.pop("noise") <= limits.noise
     missed = {what: figure for what, figure in scores.items() if figure < getattr(limits, what)}
     assert not missed
+
+
+LEAST_BANKS = 0.93
+
+TAGS = SHARED / "eval" / "tags_dev.jsonl"
+
+
+@needs_score
+def test_passages_belong_to_the_banks_that_an_analyst_would_name(
+    read: Callable[[Path], ReadDocument], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passages = [passage for path in REPORTS for passage in exported(read(path))]
+    score = load_score()
+    monkeypatch.setattr(score, "run", lambda *_: passages)
+    score.score_tags(Namespace(gold=TAGS, kb="", index="", out=None))
+    scores = figures(capsys.readouterr().out)
+    assert scores["bank_precision"] >= LEAST_BANKS
+    assert scores["bank_f1"] >= LEAST_BANKS
+
+
+# Cases
+
+
+def cases_of(done: ReadDocument) -> tuple[Case, ...]:
+    """The cases of a report."""
+    return find_cases(done.document.id, tagged(done).passages, BOOK)
+
+
+def case_boxes(truth: Path) -> set[tuple[int, str]]:
+    """Page and bank of each case box that a truth names."""
+    rows = [json.loads(line) for line in truth.read_text("utf-8").splitlines()]
+    boxes = [row for row in rows if row.get("bank") and row["type"] == "case"]
+    return {(row["page"], BOOK.canonical(row["bank"]) or row["bank"]) for row in boxes}
+
+
+@needs_score
+@pytest.mark.parametrize("name", ["r2017", "r2021"])
+def test_the_case_boxes_of_a_report_are_found_with_their_banks(name: str, read: Callable[[Path], ReadDocument]) -> None:
+    wanted = case_boxes(SHARED / "eval" / "truth" / f"{name}.truth.jsonl")
+    cases = cases_of(read(SHARED / "reports" / f"{name}.pdf"))
+    got = {(page, bank) for case in cases for page in case.pages for bank in case.banks}
+    assert len(wanted & got) >= 0.9 * len(wanted), wanted - got
+    assert len(wanted & got) >= 0.9 * len(got), got - wanted
+
+
+@needs_reports
+def test_every_case_slide_tells_background_measures_and_effect(read: Callable[[Path], ReadDocument]) -> None:
+    cases = cases_of(read(SHARED / "reports" / "r2017.pdf"))
+    assert [case.pages for case in cases] == [(page,) for page in range(19, 27)]
+    assert [[part.role for part in case.parts] for case in cases] == [["背景", "措施", "效果"]] * 8
+
+
+@needs_reports
+@pytest.mark.parametrize("path", REPORTS, ids=stem)
+def test_parts_of_cases_lie_within_their_passages_and_do_not_overlap(
+    path: Path, read: Callable[[Path], ReadDocument]
+) -> None:
+    done = read(path)
+    texts = {passage.id: passage.text for passage in done.passages}
+    for case in cases_of(done):
+        assert case.parts and case.banks and case.title and list(case.pages) == sorted(case.pages)
+        ends: dict[str, int] = {}
+        for part in case.parts:
+            first, last = part.passages[0], part.passages[-1]
+            end = len(texts[last]) if part.end is None else part.end
+            assert ends.get(first, 0) <= part.start < len(texts[first])
+            assert end <= len(texts[last]) and (first != last or part.start < end)
+            ends[last] = end

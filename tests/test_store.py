@@ -1,6 +1,7 @@
 """The store: what goes in comes out, changes are whole, old versions stay resolvable, damage has a name."""
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,24 @@ import numpy as np
 import pytest
 
 from kb.errors import IndexDamaged, IndexMissing, NotFound
-from kb.records import Document, Filters, Kind, Line, Page, Passage, ReportTable, Span, Unit
+from kb.records import (
+    Case,
+    CasePart,
+    Document,
+    Field,
+    Figure,
+    Filters,
+    Kind,
+    Line,
+    Page,
+    Passage,
+    Reason,
+    ReportTable,
+    Span,
+    Tag,
+    TaggedDocument,
+    Unit,
+)
 from kb.store import Failure, Model, Store
 
 MODEL = Model("test model", 4)
@@ -35,7 +53,22 @@ def page(text: str) -> Page:
 
 def passage(identity: str, text: str, banks: tuple[str, ...] = (), topics: tuple[str, ...] = ()) -> Passage:
     spans = (Span(1, 0, len(text), 0),)
-    return Passage(identity, Kind.TEXT, ("章", "节"), text, spans, banks, "组织", topics, "措施")
+    tags = [Tag(Field.BANK, bank, 0.9, (Reason("text", bank), Reason("heading", "节"))) for bank in banks]
+    tags += [Tag(Field.DIMENSION, "组织"), *(Tag(Field.TOPIC, topic, 0.5) for topic in topics), Tag(Field.ROLE, "措施")]
+    return Passage(identity, Kind.TEXT, ("章", "节"), text, spans, tuple(tags))
+
+
+def figure(start: int = 0) -> Figure:
+    return Figure(start, start + 2, "3家", 3.0, "家", "网点", "2020年末", "2020-12-31", "较年初增加1家", 1.0, "家")
+
+
+def case(identity: str, *passages: str, bank: str = "青岛银行") -> Case:
+    parts = (CasePart("措施", "做法", passages[:1], 0, 2), CasePart("效果", "", passages[1:], 1))
+    return Case(identity, f"{bank}：接口", (bank,), parts, (1,), ("章",))
+
+
+def alone(one: Passage) -> TaggedDocument:
+    return TaggedDocument((one,), {}, ())
 
 
 def table(number: int = 1) -> ReportTable:
@@ -45,7 +78,9 @@ def table(number: int = 1) -> ReportTable:
 def add(store: Store, about: Document, *passages: Passage) -> None:
     units = [Unit(p.id, 0, len(p.text), True) for p in passages]
     vectors = np.eye(4, dtype=np.float32)[[at % 4 for at in range(len(units))]]
-    store.add_document(about, [page("".join(p.text for p in passages))], list(passages), units, vectors)
+    store.add_document(
+        about, [page("".join(p.text for p in passages))], TaggedDocument(passages, {}, ()), units, vectors
+    )
 
 
 @pytest.fixture
@@ -70,7 +105,7 @@ def test_what_goes_in_comes_out(store: Store) -> None:
 def test_a_document_comes_out_with_its_tables_and_its_unit(store: Store) -> None:
     about = replace(document(), unit="section", year=None)
     one, vectors = passage("p1", "一"), np.eye(4, dtype=np.float32)[:1]
-    store.add_document(about, [page("一")], [one], [Unit("p1", 0, 1, True)], vectors, [table(2), table(1)])
+    store.add_document(about, [page("一")], alone(one), [Unit("p1", 0, 1, True)], vectors, [table(2), table(1)])
     assert store.document(about.id) == about
     assert store.tables(about.id) == [table(1), table(2)]
     assert list(store.live_tables()) == [(about, table(1)), (about, table(2))]
@@ -82,7 +117,14 @@ def test_a_document_comes_out_with_its_tables_and_its_unit(store: Store) -> None
 def test_a_table_that_fails_leaves_nothing_of_its_document(store: Store) -> None:
     one, vectors = passage("p1", "一"), np.eye(4, dtype=np.float32)[:1]
     with pytest.raises(sqlite3.IntegrityError):
-        store.add_document(document(), [page("一")], [one], [Unit("p1", 0, 1, True)], vectors, [table(), table()])
+        store.add_document(
+            document(),
+            [page("一")],
+            alone(one),
+            [Unit("p1", 0, 1, True)],
+            vectors,
+            [table(), table()],
+        )
     assert not store.has_document(document().id)
     assert store.generation() == 0
 
@@ -123,10 +165,12 @@ def test_a_replaced_report_keeps_its_passages_resolvable(store: Store) -> None:
 def test_removing_takes_everything_along(store: Store, tmp_path: Path) -> None:
     one = passage("p1", "一", ("青岛银行",), ("talent",))
     units, vectors = [Unit("p1", 0, 1, True)], np.eye(4, dtype=np.float32)[:1]
-    store.add_document(document(), [page("一")], [one], units, vectors, [table()])
+    tagged = TaggedDocument((one,), {"p1": (figure(),)}, (case("c1", "p1", "p1"),))
+    store.add_document(document(), [page("一")], tagged, units, vectors, [table()])
     store.remove_document(document().id)
+    names = "documents pages tables passages tags figures cases case_passages units".split()
     with sqlite3.connect(tmp_path / "kb.sqlite") as db:
-        for name in ("documents", "pages", "tables", "passages", "passage_banks", "passage_topics", "units"):
+        for name in names:
             assert db.execute(f"SELECT COUNT(*) FROM {name}").fetchone() == (0,), name
     db.close()
 
@@ -172,7 +216,13 @@ def test_pages_that_cannot_be_read_are_listed_and_empty_ones_are_not(store: Stor
     bad = replace(page(""), problem="no text layer (scan or picture)", lines=())
     blank = replace(page(""), number=2, problem="empty page", lines=())
     one = passage("p1", "一")
-    store.add_document(document(), [bad, blank], [one], [Unit("p1", 0, 1, True)], np.eye(4, dtype=np.float32)[:1])
+    store.add_document(
+        document(),
+        [bad, blank],
+        alone(one),
+        [Unit("p1", 0, 1, True)],
+        np.eye(4, dtype=np.float32)[:1],
+    )
     assert store.problem_pages() == [(document().id, 1, "no text layer (scan or picture)")]
 
 
@@ -201,3 +251,86 @@ def test_another_schema_is_refused(store: Store, tmp_path: Path) -> None:
     db.close()
     with pytest.raises(IndexDamaged, match="schema 99.*ingest the reports again"):
         Store.open(tmp_path / "kb.sqlite")
+
+
+# Tags, figures, cases
+
+
+def add_tagged(store: Store, about: Document, tagged: TaggedDocument) -> None:
+    units = [Unit(p.id, 0, len(p.text), True) for p in tagged.passages]
+    vectors = np.eye(4, dtype=np.float32)[[at % 4 for at in range(len(units))]]
+    store.add_document(about, [page("".join(p.text for p in tagged.passages))], tagged, units, vectors)
+
+
+def test_figures_and_cases_come_out_as_they_went_in(store: Store) -> None:
+    one, two = passage("p1", "三家网点", ("青岛银行",)), passage("p2", "效果很好", ("青岛银行",))
+    tagged = TaggedDocument((one, two), {"p1": (figure(), figure(1)), "p2": (figure(2),)}, (case("c1", "p1", "p2"),))
+    add_tagged(store, document(), tagged)
+    rows = [store.passage("p2").row, store.passage("p1").row]
+    found = store.figures(rows)
+    assert [(stored.passage.id, stored.figure) for stored in found] == [
+        ("p2", figure(2)), ("p1", figure()), ("p1", figure(1)),
+    ]  # fmt: skip
+    assert store.case_ids(rows[:1]) == ["c1"]
+    assert store.case_ids([]) == []
+    kept = store.case("c1")
+    assert (kept.case, kept.document) == (case("c1", "p1", "p2"), document())
+    assert kept.passages == {"p1": one, "p2": two}
+    assert [stored.figure for stored in kept.figures] == [figure(), figure(1), figure(2)]
+    assert [part.text(kept.passages) for part in kept.case.parts] == ["三家", "果很好"]
+    with pytest.raises(NotFound, match="nowhere"):
+        store.case("nowhere")
+
+
+def test_tagging_anew_replaces_tags_figures_and_cases_and_nothing_else(store: Store) -> None:
+    one, two = passage("p1", "三家网点", ("青岛银行",)), passage("p2", "效果", ("青岛银行",))
+    add_tagged(store, document(), TaggedDocument((one, two), {"p1": (figure(),)}, (case("c1", "p1", "p2"),)))
+    add_tagged(
+        store, document("b", "/reports/b.pdf"), TaggedDocument((passage("q1", "别的"),), {"q1": (figure(),)}, ())
+    )
+    rows = {identity: store.passage(identity).row for identity in ("p1", "p2", "q1")}
+    units, vectors = store.unit_rows()
+    before = store.generation()
+    later = passage("p1", "三家网点", ("台州银行",)), passage("p2", "效果", (), ("ai",))
+    found = TaggedDocument(later, {"p2": (figure(),)}, (case("c2", "p2", bank="台州银行"),))
+    store.retag([(document().id, found)])
+    assert store.generation() == before + 1
+    assert {identity: store.passage(identity).row for identity in rows} == rows
+    assert [store.passage(identity).passage for identity in ("p1", "p2")] == list(later)
+    assert store.bank_counts() == {"台州银行": 1}
+    assert [stored.passage.id for stored in store.figures(list(rows.values()))] == ["p2", "q1"]
+    assert store.case_ids(rows.values()) == ["c2"]
+    again, same = store.unit_rows()
+    assert units == again
+    assert np.array_equal(vectors, same)
+
+
+def test_tagging_anew_that_breaks_off_leaves_the_old_tags(store: Store) -> None:
+    one = passage("p1", "三家网点", ("青岛银行",))
+    add_tagged(store, document(), TaggedDocument((one,), {"p1": (figure(),)}, ()))
+    before = store.generation()
+
+    def documents() -> Iterator[tuple[str, TaggedDocument]]:
+        yield document().id, TaggedDocument((passage("p1", "三家网点"),), {}, ())
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        store.retag(documents())
+    assert store.passage("p1").passage == one
+    assert store.generation() == before
+
+
+def test_rows_of_phrases_are_kept(store: Store) -> None:
+    assert store.phrases() == {}
+    row = np.array([0.1, 0.2, 0.3, 0.4], np.float32)
+    store.keep_phrases({"人才": row})
+    assert list(store.phrases()) == ["人才"]
+    assert np.array_equal(store.phrases()["人才"], row)
+
+
+def test_whole_rows_are_those_of_passages_in_reading_order(store: Store) -> None:
+    one, two = passage("p1", "一"), passage("p2", "二三")
+    units = [Unit("p2", 0, 2, True), Unit("p2", 0, 1, False), Unit("p1", 0, 1, True)]
+    vectors = np.eye(4, dtype=np.float32)[[0, 1, 2]]
+    store.add_document(document(), [page("一二三")], TaggedDocument((one, two), {}, ()), units, vectors)
+    assert np.array_equal(store.whole_rows(document().id), vectors[[2, 0]])

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.app import create_app
+from kb.catalogue import STORE_FILE
 from kb.export import document_json, table_json
 from kb.records import Block, Document, Kind, Piece, ReportTable
-from kb.search import STORE_FILE, Library
+from kb.search import Library
 from kb.settings import Settings
 from kb.spreadsheet import FoundTable, file_names, guarded, table_csv, write_folder, write_long
 from kb.store import Store

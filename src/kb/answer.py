@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from kb.banks import default_bank_book
+from kb.banks import BankBook
 from kb.cite import cite
 from kb.errors import QuoteNotFound
 from kb.records import Answer, BankEvidence, Coverage, Filters, Hit, Point
@@ -23,11 +23,13 @@ def ask(library: Library, question: str, filters: Filters | None = None) -> Answ
     coverage = measure_coverage(library.store)
     if found.abstained:
         return Answer(question, True, (), found.hits[:NEAREST], coverage)
-    groups, dropped = hits_to_points(library.store, found.hits, found.filters.bank)
+    groups, dropped = hits_to_points(library.store, library.catalogue.book, found.hits, found.filters.bank)
     return Answer(question, not groups, order_banks(groups), (), coverage, dropped)
 
 
-def hits_to_points(store: Store, hits: Sequence[Hit], asked: Sequence[str]) -> tuple[dict[str, list[Point]], int]:
+def hits_to_points(
+    store: Store, book: BankBook, hits: Sequence[Hit], asked: Sequence[str]
+) -> tuple[dict[str, list[Point]], int]:
     """Checked points by bank, and how many quotes were dropped because they were not found on their page.
 
     `asked` are the banks of the filter; where there are any, no other bank has a group.
@@ -35,7 +37,7 @@ def hits_to_points(store: Store, hits: Sequence[Hit], asked: Sequence[str]) -> t
     groups: dict[str, list[Point]] = {}
     dropped = 0
     for hit in hits:
-        for bank, (start, end) in quotes_by_bank(hit).items():
+        for bank, (start, end) in quotes_by_bank(hit, book).items():
             if asked and bank not in asked:
                 continue
             try:
@@ -47,7 +49,7 @@ def hits_to_points(store: Store, hits: Sequence[Hit], asked: Sequence[str]) -> t
     return groups, dropped
 
 
-def quotes_by_bank(hit: Hit) -> dict[str, tuple[int, int]]:
+def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:
     """Where in a passage the quote stands for each bank that it is about; under "" for a passage about none.
 
     In a passage about several banks, each has its own best sentence that names it.
@@ -56,7 +58,7 @@ def quotes_by_bank(hit: Hit) -> dict[str, tuple[int, int]]:
     best = hit.quote_at, hit.quote_at + len(hit.quote)
     if len(banks) < 2:
         return {banks[0] if banks else "": best}
-    mentions = default_bank_book().mentions(text)
+    mentions = book.mentions(text)
     least = max((sentence.score for sentence in hit.sentences), default=0.0) - ASIDE
     quotes: dict[str, tuple[int, int]] = {}
     for bank in banks:

@@ -7,7 +7,7 @@ import functools
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -35,13 +35,17 @@ class BadBankList(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """One bank; `region` is 全国, a country, or the province and, after a space, the city."""
+    """One bank; `region` is 全国, a country, or the province and, after a space, the city.
+
+    `before` are the listed banks that became it or went into it, by their canonical names.
+    """
 
     name: str
     kind: str
     region: str
     aliases: tuple[str, ...] = ()
     former: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,15 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Chinese places without 省, 市, 县, 区."""
+    """Chinese places without 省, 市, 县, 区.
+
+    `home` gives the region of a place: 山东 青岛; counties of the same name in two provinces have none.
+    """
 
     provinces: frozenset[str]
     cities: frozenset[str]
     counties: frozenset[str]
+    home: Mapping[str, str]
 
     def prefix(self, text: str) -> str:
         """The longest place that `text` begins with, or an empty string."""
@@ -83,7 +91,8 @@ _CREDIT_UNION = (
     "农村信用合作社联合社",
     "联社",
 )
-_PROVINCIAL = (*_CREDIT_UNION, "省联社", "农商联合银行", "农商联合", "农村商业联合银行")
+_JOINT_BANK = ("农商联合银行", "农商联合", "农村商业联合银行")
+_PROVINCIAL = (*_CREDIT_UNION, "省联社", *_JOINT_BANK)
 _CITY = ("市商业银行", "商业银行", "城市商业银行", "市城市商业银行", "城市合作银行", "市城市合作银行")
 _MUNICIPALITIES = ("北京", "上海", "天津", "重庆")
 _AUTONOMOUS = {"内蒙古": "自治区", "广西": "壮族自治区", "新疆": "维吾尔自治区"}
@@ -107,7 +116,7 @@ _NOT_BANKS = (
 
 # What may not follow: 中国银行业, 上海银行间同业拆放利率, 佛山农商行 for the alias 佛山农商.
 _AFTER_BANK = (
-    r"业(?!务|绩)|间(?!的|合作)|家(?![庭属])|保险监|保监|监督管理|监管|监会|同业公会|从业|机构(?![客金业部])|们"
+    r"业(?!务|绩)|间(?!的|合作)|家(?![庭属城])|保险监|保监|监督管理|监管|监会|同业公会|从业|机构(?![客金业部])|们"
 )
 _AFTER_ENDING = (
     ("银行", re.compile(_AFTER_BANK)),
@@ -258,12 +267,24 @@ def _read_banks(text: str) -> tuple[Bank, ...]:
             raise BadBankList(f"line {rows.line_num}: kind {row['kind']!r} is none of {'、'.join(KINDS)}")
         name, region = row["name"].strip(), row["region"].strip()
         banks.append(Bank(name, row["kind"], region, _split(row["aliases"]), _split(row["former"])))
-    return tuple(banks)
+    names = {bank.name for bank in banks}
+    return tuple(_linked(bank, names) for bank in banks)
+
+
+def _linked(bank: Bank, names: set[str]) -> Bank:
+    """The bank with those of its former names that are banks of the list moved to `before`."""
+    return replace(
+        bank,
+        former=tuple(name for name in bank.former if name not in names),
+        before=tuple(name for name in bank.former if name in names),
+    )
 
 
 def _read_places(text: str) -> Places:
     """Three tab-separated columns: province, its prefectures, its counties and districts."""
     provinces, cities, counties = set(), set(), set()
+    homes: dict[str, set[str]] = {}
+    city_homes: dict[str, str] = {}
     for line in text.splitlines():
         if line.startswith("#") or not line.strip():
             continue
@@ -271,7 +292,13 @@ def _read_places(text: str) -> Places:
         provinces.add(province)
         cities.update(city.split())
         counties.update(county.split())
-    return Places(frozenset(provinces), frozenset(cities), frozenset(counties))
+        city_homes |= {place: f"{province} {place}" for place in city.split()}
+        for place in county.split():
+            homes.setdefault(place, set()).add(f"{province} {place}")
+    home = {place: found.pop() for place, found in homes.items() if len(found) == 1}
+    home |= city_homes  # 西安 is the city before the district of that name, 吉林 the province before the city
+    home |= {province: province for province in provinces}
+    return Places(frozenset(provinces), frozenset(cities), frozenset(counties), MappingProxyType(home))
 
 
 def _given_names(bank: Bank) -> tuple[str, ...]:
@@ -299,15 +326,19 @@ def _regular_forms(bank: Bank, places: Places) -> Iterator[str]:
 
 
 def _union_forms(bank: Bank) -> Iterator[str]:
-    """Writings of a provincial union; 江苏农商行 is none, in running text it means the rural banks of the province."""
+    """Writings of a provincial union or of the bank that it became.
+
+    江苏农商行 is none of them, in running text it means the rural banks of the province.
+    """
     province = bank.region
-    for ending in _PROVINCIAL:
+    full = province + _AUTONOMOUS.get(province, "省")
+    if bank.name.endswith("农商银行"):
+        yield from (province + "农村商业银行", full + "农村商业银行")
+        return
+    for ending in _JOINT_BANK if bank.name.endswith("农商联合银行") else _PROVINCIAL:
         yield province + ending
         if not ending.startswith("省"):
-            yield province + _AUTONOMOUS.get(province, "省") + ending
-    for name in bank.aliases:
-        if name.endswith("农商银行"):
-            yield name.removesuffix("农商银行") + "农村商业银行"
+            yield full + ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +351,8 @@ class BankBook:
     _resolve: Mapping[str, str]  # every known writing → canonical name; "" for what is no bank
     _index: Mapping[str, tuple[str, ...]]  # first two characters → writings, longest first
     _guarded: frozenset[str]  # derived writings that also read as "the commercial banks of X"
+    _before: Mapping[str, tuple[str, ...]]  # canonical name → the listed banks that it came from
+    _after: Mapping[str, tuple[str, ...]]  # canonical name → the listed banks that it went into
     _anon_left: re.Pattern[str]
     _anon_right: re.Pattern[str]
 
@@ -331,6 +364,30 @@ class BankBook:
     def bank(self, name: str) -> Bank | None:
         """The listed bank that a name, alias or form stands for."""
         return self._by_name.get(self.canonical(name) or "")
+
+    def region(self, name: str) -> str:
+        """The province, and city after a blank, that a bank is of; empty for one of the whole country or abroad.
+
+        An unlisted bank is of the place that its name begins with: 长葛农商银行 of 河南 长葛, 四川省某城商行 of 四川.
+        """
+        bank = self.bank(name)
+        if bank:
+            return bank.region if bank.region.split()[0] in self.places.provinces else ""
+        return self.places.home.get(self.places.prefix(name), "")
+
+    def lineage(self, name: str) -> tuple[str, ...]:
+        """The canonical name, then the listed banks that it went into and those that it came from, to the last.
+
+        Two banks that went into the same one are not of each other's line. An unlisted name has only itself.
+        """
+        start = self.canonical(name) or name
+        found = [start]
+        for links in (self._after, self._before):
+            line = [start]
+            for each in line:
+                line += [other for other in links.get(each, ()) if other not in line]
+            found += line[1:]
+        return tuple(dict.fromkeys(found))
 
     def words(self) -> tuple[str, ...]:
         """Names, aliases and short forms as words for a segmenter's user dictionary."""
@@ -544,6 +601,9 @@ def _resolve_table(banks: tuple[Bank, ...], places: Places) -> tuple[dict[str, s
         for form in _regular_forms(bank, places):
             if form not in table:
                 derived.setdefault(form, set()).add(bank.name)
+    earlier = {bank.name: set(bank.before) for bank in banks}
+    for claims in derived.values():  # 浙江农村商业联合银行 is the new bank, not the union
+        claims -= set().union(*(earlier[name] for name in claims))
     # A form that two banks could claim stands for neither.
     clear = {form: names.pop() for form, names in derived.items() if len(names) == 1}
     return table | clear, set(clear)
@@ -555,6 +615,7 @@ def load_bank_book(path: Path | None = None) -> BankBook:
     banks = _read_banks(_read_list(path) if path else (data / "banks.csv").read_text(encoding="utf-8"))
     places = _read_places((data / "places.txt").read_text(encoding="utf-8"))
     resolve, derived = _resolve_table(banks, places)
+    before = {name for bank in banks for name in bank.before}
     index: dict[str, list[str]] = {}
     for writing in sorted(resolve, key=len, reverse=True):
         index.setdefault(writing[:2], []).append(writing)
@@ -566,6 +627,8 @@ def load_bank_book(path: Path | None = None) -> BankBook:
         _by_name=MappingProxyType({bank.name: bank for bank in banks}),
         _resolve=MappingProxyType(resolve),
         _index=MappingProxyType({key: tuple(writings) for key, writings in index.items()}),
+        _before=MappingProxyType({bank.name: bank.before for bank in banks}),
+        _after=MappingProxyType({name: tuple(b.name for b in banks if name in b.before) for name in before}),
         _guarded=frozenset(form for form in derived if form.endswith(_CITY) and "农" not in form),
         _anon_left=re.compile(rf"(?:{region}{tail})+的?\Z"),
         _anon_right=re.compile(f"一?[家个]?(?P<region>(?:{region}{tail})*)的?{_ANON_KIND}"),

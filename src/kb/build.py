@@ -1,9 +1,9 @@
-"""The pipeline: file → pages → blocks → passages → tags and vectors → store. The only module that names every stage."""
+"""The pipeline: file → pages → blocks → passages → vectors and tags → store. The only module that names every stage."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -12,7 +12,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from kb.banks import BankBook, default_bank_book
+from kb.banks import BankBook
+from kb.catalogue import STORE_FILE, find_report, open_names
 from kb.derived import open_derived, prune_derived
 from kb.embed import Encoder
 from kb.errors import BadInput, IndexBusy, IndexDamaged, KbError, UnreadableFile
@@ -25,14 +26,15 @@ from kb.read.pdf import read_facts
 from kb.read.pool import Limits, Lost, Pool, mapped
 from kb.read.sections import Written
 from kb.read.text import read_text
-from kb.records import Block, Document, Page, Passage, ReportTable, Unit
-from kb.search import STORE_FILE, check_model, find_report
+from kb.records import Block, Document, Page, Passage, ReportTable, TaggedDocument, Unit
+from kb.search import check_model
 from kb.segment import blocks_to_passages
 from kb.settings import Settings
 from kb.store import Failure, Model, Store
 from kb.tables import blocks_to_tables
-from kb.tag import TopicRows, tag_passages
-from kb.taxonomy import Taxonomy, default_taxonomy
+from kb.tag.overrides import checked, load_overrides, write_override
+from kb.tag.passages import Tagger, tag_document, tagging_digest
+from kb.tag.topics import to_topic_rows
 from kb.words import sentences
 
 LOCK_SECONDS = 10.0
@@ -124,10 +126,7 @@ class Pipeline:
     open_encoder: Callable[[], Encoder]
     workers: int
     passwords: tuple[str, ...] = ()
-    book: BankBook = field(default_factory=default_bank_book)
-    taxonomy: Taxonomy = field(default_factory=default_taxonomy)
     _pool: Pool | None = None
-    _topics: TopicRows | None = None
 
     @property
     def pool(self) -> Pool:
@@ -137,10 +136,10 @@ class Pipeline:
             self._pool = Pool(self.workers, limits, PRELOADED)
         return self._pool
 
-    def read(self, path: Path, sha256: str, progress: Progress) -> ReadDocument:
+    def read(self, path: Path, sha256: str, book: BankBook, progress: Progress) -> ReadDocument:
         """Read a file and cut it into passages. Raises UnreadableFile."""
         about, pages, blocks = self.read_blocks(path, progress)
-        passages = blocks_to_passages(blocks, pages, sha256, lambda text: bool(self.book.mentions(text)))
+        passages = blocks_to_passages(blocks, pages, sha256, lambda text: bool(book.mentions(text)))
         if not passages:
             raise UnreadableFile(f"{path}: no text could be read: {first_problem(pages, about.unit)}")
         document = describe(path, sha256, about, pages)
@@ -181,18 +180,11 @@ class Pipeline:
             raise UnreadableFile(f"{path}: {result.reason}")
         return result
 
-    def tag_and_embed(
-        self, read: ReadDocument, progress: Progress
-    ) -> tuple[list[Passage], list[Unit], NDArray[np.float32]]:
-        """Tagged passages, and the units of each with their (units, dim) rows."""
-        encoder = self.open_encoder()
-        units, texts = passages_to_units(read.passages)
+    def embed(self, passages: Sequence[Passage], progress: Progress) -> tuple[list[Unit], NDArray[np.float32]]:
+        """The units of passages with their (units, dim) rows."""
+        units, texts = passages_to_units(passages)
         progress.embedding(len(texts))
-        rows = encoder.passages(texts, progress.embedded)
-        whole = rows[[at for at, unit in enumerate(units) if unit.whole]]
-        if self._topics is None:
-            self._topics = embed_topics(encoder, self.taxonomy)
-        return tag_passages(read.passages, whole, self.book, self.taxonomy, self._topics), units, rows
+        return units, self.open_encoder().passages(texts, progress.embedded)
 
     def close(self) -> None:
         """End the reading processes."""
@@ -218,10 +210,13 @@ def ingest(
     files = find_files(paths)
     outcomes: list[Outcome] = []
     with writing(settings.index), open_for_writing(settings, open_encoder) as store:
+        tagger = make_tagger(settings, store, open_encoder)
+        if not store.documents(live=False):
+            store.note_tagging(digest_of(tagger))
         pipeline = Pipeline(settings, open_encoder, settings.processes, tuple(passwords))
         try:
             for path in files:
-                outcome = ingest_file(path, store, pipeline, progress, force, given)
+                outcome = ingest_file(path, store, pipeline, tagger, progress, force, given)
                 outcomes.append(outcome)
                 progress.finish(outcome)
         finally:
@@ -233,8 +228,10 @@ def ingest(
     return IngestReport(tuple(outcomes), derived)
 
 
-def ingest_file(path: Path, store: Store, pipeline: Pipeline, progress: Progress, force: bool, given: Given) -> Outcome:
-    """Bring one file in: read, cut, tag, embed, store."""
+def ingest_file(
+    path: Path, store: Store, pipeline: Pipeline, tagger: Tagger, progress: Progress, force: bool, given: Given
+) -> Outcome:
+    """Bring one file in: read, cut, embed, tag, store."""
     place, sha256 = str(path.resolve()), ""
     try:
         sha256 = hash_file(path)
@@ -242,22 +239,24 @@ def ingest_file(path: Path, store: Store, pipeline: Pipeline, progress: Progress
         same = next((d for d in store.documents() if d.sha256 == sha256), None)
         if same and not force:
             return keep(path, place, same, store, given, beside)
-        read = read_or_name(path, sha256, pipeline, progress)
+        read = read_or_name(path, sha256, pipeline, tagger.book, progress)
     except (UnreadableFile, BadInput) as error:
         store.note_failure(Failure(place, sha256, str(error)))
         return Outcome(path, "failed", reason=str(error))
-    passages, units, rows = pipeline.tag_and_embed(read, progress)
+    units, rows = pipeline.embed(read.passages, progress)
     replaced = any(document.path == place for document in store.documents())
     sources = Sources(found=metadata_of(read.document), command=given_before(read.document.id, store).overlaid(given))
     document = with_metadata(read.document, sources.merged(beside))
-    store.add_document(document, read.pages, passages, units, rows, read.tables, sources.model_dump_json())
-    return Outcome(path, "replaced" if replaced else "added", document, len(passages))
+    whole = as_stored(rows[[unit.whole for unit in units]])
+    tagged = tag_document(document, read.passages, whole, tagger)
+    store.add_document(document, read.pages, tagged, units, rows, read.tables, sources.model_dump_json())
+    return Outcome(path, "replaced" if replaced else "added", document, len(tagged.passages))
 
 
-def read_or_name(path: Path, sha256: str, pipeline: Pipeline, progress: Progress) -> ReadDocument:
+def read_or_name(path: Path, sha256: str, pipeline: Pipeline, book: BankBook, progress: Progress) -> ReadDocument:
     """Read a file; whatever goes wrong with this one file becomes an UnreadableFile, and the others go on."""
     try:
-        return pipeline.read(path, sha256, progress)
+        return pipeline.read(path, sha256, book, progress)
     except KbError:
         raise
     except Exception as error:  # a page that no one foresaw must not cost the rest of the folder
@@ -303,6 +302,106 @@ def metadata_of(document: Document) -> Metadata:
 def with_metadata(document: Document, about: Metadata) -> Document:
     """A document's record with other metadata."""
     return replace(document, title=about.title, publisher=about.publisher, year=about.year, kind=about.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class RetagReport:
+    """What tagging anew did: how many reports and passages there are, and how many passages have other tags now.
+
+    `unknown` are passages in the file of overrides that the index does not have.
+    """
+
+    documents: int
+    passages: int
+    changed: int
+    unknown: tuple[str, ...]
+    generation: int
+
+
+def retag(settings: Settings, open_encoder: Callable[[], Encoder], done: Callable[[int], None]) -> RetagReport:
+    """Tag all stored passages anew, after a change of taxonomy, banks or overrides; nothing is read or embedded anew.
+
+    Only what the taxonomy says in other words than before goes through the encoder. `done` is told of each document's
+    passages. Raises IndexMissing, IndexBusy, BadInput.
+    """
+    Store.open(settings.index / STORE_FILE).close()  # before the lock, which would make the folder
+    with writing(settings.index), Store.open(settings.index / STORE_FILE) as store:
+        tagger = make_tagger(settings, store, open_encoder)
+        retagged: list[tuple[str, TaggedDocument]] = []
+        changed = count = 0
+        known: set[str] = set()
+        for document in store.documents(live=False):
+            old = [stored.passage for stored in store.passages_of(document.id)]
+            tagged = tag_document(document, old, store.whole_rows(document.id), tagger)
+            changed += sum(one != other for one, other in zip(old, tagged.passages, strict=True))
+            count += len(old)
+            known |= {passage.id for passage in old}
+            retagged.append((document.id, tagged))
+            done(len(old))
+        store.retag(retagged)
+        store.note_tagging(digest_of(tagger))
+        generation = renew_derived(store, settings.index)
+    unknown = tuple(identity for identity in tagger.overrides if identity not in known)
+    return RetagReport(len(retagged), count, changed, unknown, generation)
+
+
+def correct(
+    settings: Settings, open_encoder: Callable[[], Encoder], passage_id: str, changes: Mapping[str, object] | None
+) -> Passage:
+    """Set tags of a passage by hand, by the names of an `Override`'s fields, or take back what was set.
+
+    The file of overrides is written first; then the passage's report is tagged anew. Raises NotFound, BadInput.
+    """
+    Store.open(settings.index / STORE_FILE).close()  # before the lock, which would make the folder
+    with writing(settings.index), Store.open(settings.index / STORE_FILE) as store:
+        document = store.passage(passage_id).document
+        book, taxonomy = open_names(settings)
+        override = None if changes is None else checked(settings.overrides, passage_id, changes, book, taxonomy)
+        fresh = not needs_retag(settings, store)
+        write_override(settings.overrides, passage_id, override)
+        tagger = make_tagger(settings, store, open_encoder)
+        old = [stored.passage for stored in store.passages_of(document.id)]
+        store.retag([(document.id, tag_document(document, old, store.whole_rows(document.id), tagger))])
+        if fresh:
+            store.note_tagging(digest_of(tagger))
+        renew_derived(store, settings.index)
+        return store.passage(passage_id).passage
+
+
+def needs_retag(settings: Settings, store: Store) -> bool:
+    """Whether taxonomy, banks or overrides have changed since the documents of the store were tagged."""
+    book, taxonomy = open_names(settings)
+    overrides = load_overrides(settings.overrides, book, taxonomy)
+    return bool(store.documents(live=False)) and store.tagged_by() != tagging_digest(book, taxonomy, overrides)
+
+
+def digest_of(tagger: Tagger) -> str:
+    """What a tagger goes by, as the store keeps it."""
+    return tagging_digest(tagger.book, tagger.taxonomy, tagger.overrides)
+
+
+def make_tagger(settings: Settings, store: Store, open_encoder: Callable[[], Encoder]) -> Tagger:
+    """What tagging goes by, as the settings have it now; rows of the taxonomy's texts are kept in the store."""
+    book, taxonomy = open_names(settings)
+    kept = store.phrases()
+
+    def embed(texts: list[str]) -> NDArray[np.float32]:
+        missing = [text for text in texts if text not in kept]
+        if missing:
+            encoder = open_encoder()
+            check_model(store, encoder, settings.index)
+            new = dict(zip(missing, encoder.passages(missing), strict=True))
+            store.keep_phrases(new)
+            kept.update(new)
+        return np.stack([kept[text] for text in texts])
+
+    overrides = load_overrides(settings.overrides, book, taxonomy)
+    return Tagger(book, taxonomy, to_topic_rows(taxonomy, embed), overrides, settings.overrides.name)
+
+
+def as_stored(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows with the precision of the store, so that tagging anew from there gives the same."""
+    return rows.astype(np.float16).astype(np.float32)
 
 
 def remove(name: str, settings: Settings) -> Document:
@@ -437,10 +536,3 @@ def passages_to_units(passages: Sequence[Passage]) -> tuple[list[Unit], list[str
             units.append(Unit(passage.id, start, end, False))
             texts.append(passage.text[start:end])
     return units, texts
-
-
-def embed_topics(encoder: Encoder, taxonomy: Taxonomy) -> TopicRows:
-    """The topic descriptions' rows."""
-    return TopicRows(
-        taxonomy.topics, encoder.passages([f"{topic.label}：{topic.description}" for topic in taxonomy.topics])
-    )

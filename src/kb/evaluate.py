@@ -1,17 +1,22 @@
-"""Gold questions → retrieval figures: nDCG, recall and reciprocal rank at 10, by question type."""
+"""Gold questions → figures: nDCG, recall and reciprocal rank at 10 by question type; how right the tags are."""
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import ir_measures
+import numpy as np
 from ir_measures import RR, R, nDCG
+from numpy.typing import NDArray
 
+from kb.catalogue import parse_filters
 from kb.errors import BadInput, NothingMatches, UnknownName
-from kb.records import Filters, Hit
-from kb.search import Library, parse_filters
+from kb.records import Field, Filters, Hit, Passage
+from kb.search import Library
+from kb.store import Store
 from kb.words import fold
 
 DEPTH = 10
@@ -24,11 +29,15 @@ MEASURES = {"ndcg": nDCG @ DEPTH, "recall": R @ DEPTH, "mrr": RR @ DEPTH}
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A place in a report that answers a question; grade 2 answers it, grade 1 in part."""
+    """A place in a report that answers a question; grade 2 answers it, grade 1 in part.
+
+    `tags` are those that an analyst would set; a field that was not labelled is not there.
+    """
 
     file: str
     quote: str
     grade: int
+    tags: Mapping[Field, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +70,31 @@ class Abstentions:
     answerable: int
 
 
+@dataclass(frozen=True, slots=True)
+class TagFigures:
+    """How right the tags of one field are, over the labelled quotes.
+
+    `first` is the share of quotes whose passage's first tag is among the labels, `found` the share of labels that are
+    among the tags. `sure` is the mean score of the tags, `off` how far their scores are from the share of them that is
+    right, a fifth of the tags at a time. A passage holds more than the quote, and so may tell of more banks: of banks
+    only `found` is known.
+    """
+
+    field: str
+    quotes: int
+    found: float
+    first: float | None = None
+    sure: float | None = None
+    off: float | None = None
+
+
 def load_gold(path: Path) -> list[Question]:
     """Questions from JSON lines. Raises BadInput with the line that cannot be used."""
     questions: list[Question] = []
     for number, line in read_lines(path):
         try:
             raw = json.loads(line)
-            evidence = tuple(Evidence(a["file"], a["quote"], int(a["grade"])) for a in raw["answers"])
+            evidence = tuple(map(to_evidence, raw["answers"]))
             filters = parse_filters(raw.get("filters") or {})
             questions.append(Question(raw["id"], raw["query"], raw.get("type", "all"), filters, evidence))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -75,6 +102,17 @@ def load_gold(path: Path) -> list[Question]:
     if not questions:
         raise BadInput(f"{path}: no gold questions in it")
     return questions
+
+
+LABELS = {"bank": Field.BANK, "dimension": Field.DIMENSION, "topics": Field.TOPIC, "role": Field.ROLE}
+"""The keys of labels in gold data; each holds a value or a list."""
+
+
+def to_evidence(raw: Mapping[str, Any]) -> Evidence:
+    """An answer of a gold question."""
+    labels = {field: raw[key] for key, field in LABELS.items() if key in raw}
+    tags = {field: tuple(filter(None, [given] if isinstance(given, str) else given)) for field, given in labels.items()}
+    return Evidence(raw["file"], raw["quote"], int(raw["grade"]), tags)
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -164,3 +202,43 @@ def summarise(
         for kind in kinds
         if counts[kind]
     ]
+
+
+def evaluate_tags(store: Store, questions: Sequence[Question]) -> list[TagFigures]:
+    """How right the tags of the passages are in which the labelled quotes stand, by field; each quote counts once."""
+    labelled = {(item.file, item.quote): item for question in questions for item in question.evidence}
+    passages: dict[str, list[Passage]] = defaultdict(list)
+    for stored in store.live_passages():
+        passages[stored.document.file].append(stored.passage)
+    pairs = [(item, home) for item in labelled.values() if (home := home_of(item, passages[item.file]))]
+    return [tag_figures(one, pairs) for one in LABELS.values() if any(one in item.tags for item, _ in pairs)]
+
+
+def home_of(item: Evidence, passages: Iterable[Passage]) -> Passage | None:
+    """The passage that holds a quote."""
+    shares = [(share(item.quote, passage.text), passage) for passage in passages]
+    best, home = max(shares, key=lambda pair: pair[0], default=(0.0, None))
+    return home if best >= ENOUGH else None
+
+
+FIFTHS = 5
+
+
+def tag_figures(of: Field, pairs: Sequence[tuple[Evidence, Passage]]) -> TagFigures:
+    """The figures of one field, over labelled quotes with their passages."""
+    labelled = [(item.tags[of], passage) for item, passage in pairs if of in item.tags]
+    found = mean([value in passage.values(of) for wanted, passage in labelled for value in wanted])
+    if of is Field.BANK:
+        return TagFigures(of.value, len(labelled), found)
+    first = mean([not set(passage.values(of)[:1]).isdisjoint(wanted) for wanted, passage in labelled])
+    tags = [(tag, wanted) for wanted, passage in labelled for tag in passage.tags if tag.field is of]
+    right = np.array([tag.value in wanted for tag, wanted in tags], float)
+    sure = np.array([tag.score for tag, _ in tags])
+    parts = np.array_split(np.argsort(sure, kind="stable"), FIFTHS)
+    off = sum(abs(float(right[part].sum() - sure[part].sum())) for part in parts) / max(1, len(tags))
+    return TagFigures(of.value, len(labelled), found, first, mean(sure), off)
+
+
+def mean(values: Sequence[float] | NDArray[np.float64]) -> float:
+    """The mean; 0 of nothing."""
+    return float(np.mean(values)) if len(values) else 0.0

@@ -2,14 +2,15 @@
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from kb.errors import BadInput
-from kb.records import Answer, Citation, Document, Hit, Passage, Point, ReportTable
+from kb.records import Answer, CasePart, Citation, Document, Hit, Passage, Point, ReportTable, Tag
 from kb.search import SearchResult
-from kb.store import StoredPassage
+from kb.store import StoredCase, StoredFigure, StoredPassage
+from kb.words import sentences
 
 LIST_MARK = "；"
 """Between the values of a list in CSV."""
@@ -35,10 +36,75 @@ def passage_json(passage: Passage, document: Document) -> dict[str, Any]:
         "heading": list(passage.heading),
         "text": passage.text,
         "banks": list(passage.banks),
+        "mentions": list(passage.mentions),
         "dimension": passage.dimension,
         "topics": list(passage.topics),
         "role": passage.role,
+        "year": passage.year,
+        "region": passage.region,
     }
+
+
+def tag_json(tag: Tag) -> dict[str, Any]:
+    """A tag with what it comes from."""
+    reasons = [{"source": reason.source, "detail": reason.detail} for reason in tag.reasons]
+    return {"field": tag.field.value, "value": tag.value, "score": tag.score, "reasons": reasons}
+
+
+def figure_json(stored: StoredFigure) -> dict[str, Any]:
+    """A figure with the sentence that states it, the banks that this is about, and where it stands."""
+    figure, passage = stored.figure, stored.passage
+    return {
+        "banks": list(passage.banks),
+        "name": figure.name,
+        "text": figure.text,
+        "value": figure.value,
+        "unit": figure.unit,
+        "as_of": figure.as_of,
+        "date": figure.date,
+        "comparison": figure.comparison,
+        "change": figure.change,
+        "change_unit": figure.change_unit,
+        "sentence": sentence_around(passage.text, figure.start, figure.end),
+        "passage_id": passage.id,
+        "start": figure.start,
+        "end": figure.end,
+        "doc": document_json(stored.document),
+        "pages": list(passage.pages),
+    }
+
+
+def sentence_around(text: str, start: int, end: int) -> str:
+    """The sentences that a stretch of a text stands in."""
+    bounds = [(first, last) for first, last in sentences(text) if first < end and start < last]
+    return text[bounds[0][0] : bounds[-1][1]] if bounds else text[start:end]
+
+
+def case_json(stored: StoredCase) -> dict[str, Any]:
+    """A case with its parts and figures."""
+    case = stored.case
+    return {
+        "id": case.id,
+        "title": case.title,
+        "banks": list(case.banks),
+        "doc": document_json(stored.document),
+        "pages": list(case.pages),
+        "heading": list(case.heading),
+        "dimensions": first_ones(passage.dimension for passage in stored.passages.values()),
+        "topics": first_ones(topic for passage in stored.passages.values() for topic in passage.topics),
+        "parts": [part_json(part, stored.passages) for part in case.parts],
+        "figures": [figure_json(figure) for figure in stored.figures],
+    }
+
+
+def part_json(part: CasePart, passages: Mapping[str, Passage]) -> dict[str, Any]:
+    """A part of a case."""
+    return {"role": part.role, "label": part.label, "text": part.text(passages), "passages": list(part.passages)}
+
+
+def first_ones(values: Iterable[str]) -> list[str]:
+    """Values, each once, in order."""
+    return list(dict.fromkeys(value for value in values if value))
 
 
 def table_json(table: ReportTable) -> dict[str, Any]:
@@ -58,6 +124,15 @@ def exported_json(stored: StoredPassage) -> dict[str, Any]:
     passage = stored.passage
     spans = [{"page": span.page, "start": span.start, "end": span.end} for span in passage.spans]
     return {**passage_json(passage, stored.document), "kind": passage.kind.value, "spans": spans}
+
+
+def detail_json(stored: StoredPassage, figures: Iterable[StoredFigure]) -> dict[str, Any]:
+    """An exported passage with what each of its tags comes from, and its figures."""
+    return {
+        **exported_json(stored),
+        "tags": [tag_json(tag) for tag in stored.passage.tags],
+        "figures": [figure_json(figure) for figure in figures],
+    }
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
@@ -153,6 +228,9 @@ def flat_row(stored: StoredPassage) -> dict[str, Any]:
         "dimension": passage.dimension,
         "topics": LIST_MARK.join(passage.topics),
         "role": passage.role,
+        "mentions": LIST_MARK.join(passage.mentions),
+        "passage_year": passage.year,
+        "region": passage.region,
         "text": passage.text,
         "spans": LIST_MARK.join(f"{span.page}:{span.start}-{span.end}" for span in passage.spans),
     }
@@ -160,7 +238,7 @@ def flat_row(stored: StoredPassage) -> dict[str, Any]:
 
 COLUMNS = (
     "passage_id", "doc", "file", "title", "publisher", "year", "pages", "heading", "kind", "banks", "dimension",
-    "topics", "role", "text", "spans",
+    "topics", "role", "mentions", "passage_year", "region", "text", "spans",
 )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
-"""Progress bars for ingesting, on standard error."""
+"""Progress bars for ingesting and tagging, on standard error."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -61,3 +63,12 @@ class Bars:
             highlight=False,
             soft_wrap=True,
         )
+
+
+@contextmanager
+def counting(console: Console, what: str) -> Iterator[Callable[[int], None]]:
+    """A bar of which only the present end is known: called with how many more are done."""
+    columns = TextColumn("{task.description}"), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda count: bars.advance(task, count)

@@ -1,6 +1,6 @@
 """The frozen records that flow from page to citation; they know nothing of how they are stored."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -160,24 +160,163 @@ class Block:
         return "".join(piece.text for piece in self.pieces)
 
 
+class Field(StrEnum):
+    """What a tag tells of a passage."""
+
+    BANK = "bank"
+    MENTION = "mention"
+    DIMENSION = "dimension"
+    TOPIC = "topic"
+    ROLE = "role"
+    YEAR = "year"
+    REGION = "region"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a passage has a tag. `source` is where that was seen, `detail` what was seen there, as written.
+
+    Sources: heading, text, cell (the first of a table row), speaker, label, term, similarity, neighbour (a passage
+    before or after), bank (what follows from the bank), report, override (set by hand).
+    """
+
+    source: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One tag of a passage: its value, how sure it is (0 to 1), and why."""
+
+    field: Field
+    value: str
+    score: float = 1.0
+    reasons: tuple[Reason, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A citable stretch of a report, tagged. `text` is made of `spans` and of joiners between them (see segment.py)."""
+    """A citable stretch of a report. `text` is made of `spans` and of joiners between them (see segment.py).
+
+    `tags` come in the order of their weight, those of one field best first.
+    """
 
     id: str
     kind: Kind
     heading: tuple[str, ...]
     text: str
     spans: tuple[Span, ...]
-    banks: tuple[str, ...] = ()
-    dimension: str = ""
-    topics: tuple[str, ...] = ()
-    role: str = ""
+    tags: tuple[Tag, ...] = ()
 
     @property
     def pages(self) -> tuple[int, ...]:
         """The pages it stands on, in order; column names aside."""
         return pages_of(self.spans)
+
+    def values(self, field: Field) -> tuple[str, ...]:
+        """The values of its tags of one field."""
+        return tuple(tag.value for tag in self.tags if tag.field is field)
+
+    @property
+    def banks(self) -> tuple[str, ...]:
+        """The banks that it is about."""
+        return self.values(Field.BANK)
+
+    @property
+    def mentions(self) -> tuple[str, ...]:
+        """Banks that it only names."""
+        return self.values(Field.MENTION)
+
+    @property
+    def dimension(self) -> str:
+        """Its dimension; empty before it is tagged."""
+        return "".join(self.values(Field.DIMENSION)[:1])
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The ids of its topics, best first."""
+        return self.values(Field.TOPIC)
+
+    @property
+    def role(self) -> str:
+        """Its part in the argument; empty before it is tagged."""
+        return "".join(self.values(Field.ROLE)[:1])
+
+    @property
+    def year(self) -> int | None:
+        """The year of the matter that it tells, if any."""
+        return next((int(value) for value in self.values(Field.YEAR)), None)
+
+    @property
+    def region(self) -> str:
+        """The region that it tells of: province, and city after a blank; empty for none."""
+        return "".join(self.values(Field.REGION)[:1])
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number that a passage states, `text[start:end]` of the passage's text with its unit.
+
+    `value` is the number in `unit`, with 万, 亿, 万亿 and bp worked out: 640万户 is 6,400,000户, 35bp is 0.35个百分点;
+    of a range it is the lower end. `unit` is empty for a bare 万 or 亿.
+    `name` is what it measures, as written: 绑卡注册客户. `as_of` is the date or period that it holds for, as written,
+    and `date` that date's last day, or the day, as ISO 8601, empty where it is not known. `comparison` is what it is
+    compared with, as written: 较2016年末下降0.21个百分点; `change` is that change in `change_unit`, below 0 for a fall.
+    """
+
+    start: int
+    end: int
+    text: str
+    value: float
+    unit: str
+    name: str
+    as_of: str = ""
+    date: str = ""
+    comparison: str = ""
+    change: float | None = None
+    change_unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CasePart:
+    """A part of a case: its role, the label over it as printed (empty: none), and its passages in order.
+
+    `start` and `end` bound it in the text of the first and of the last of them, where one passage holds several parts.
+    """
+
+    role: str
+    label: str
+    passages: tuple[str, ...]
+    start: int = 0
+    end: int | None = None
+
+    def text(self, passages: Mapping[str, Passage]) -> str:
+        """Its words, by the passages with their ids."""
+        texts = [passages[identity].text for identity in self.passages]
+        texts[-1] = texts[-1][: self.end]
+        texts[0] = texts[0][self.start :]
+        return "\n".join(texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What one bank did, told in parts (背景, 措施, 效果 …). `id` is permanent, as the ids of its passages are."""
+
+    id: str
+    title: str
+    banks: tuple[str, ...]
+    parts: tuple[CasePart, ...]
+    pages: tuple[int, ...]
+    heading: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedDocument:
+    """The tagged passages of one document in reading order, the figures of each by passage id, and its cases."""
+
+    passages: tuple[Passage, ...]
+    figures: Mapping[str, tuple[Figure, ...]]
+    cases: tuple[Case, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,23 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from kb.records import Document, Kind, Line, Page, Passage, ReportTable, Span
+from kb.records import (
+    Case,
+    CasePart,
+    Document,
+    Field,
+    Figure,
+    Kind,
+    Line,
+    Page,
+    Passage,
+    Reason,
+    ReportTable,
+    Span,
+    Tag,
+)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -30,20 +44,31 @@ CREATE TABLE tables (
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
     document TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
-    place INTEGER NOT NULL, kind TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, spans TEXT NOT NULL,
-    dimension TEXT NOT NULL, role TEXT NOT NULL
+    place INTEGER NOT NULL, kind TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, spans TEXT NOT NULL
 );
 CREATE INDEX passages_document ON passages (document, place);
-CREATE TABLE passage_banks (
-    passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE, place INTEGER NOT NULL, bank TEXT NOT NULL,
-    PRIMARY KEY (passage, place)
+CREATE TABLE tags (
+    passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE, place INTEGER NOT NULL,
+    field TEXT NOT NULL, value TEXT NOT NULL, score REAL NOT NULL, reasons TEXT NOT NULL, PRIMARY KEY (passage, place)
 ) WITHOUT ROWID;
-CREATE INDEX passage_banks_bank ON passage_banks (bank);
-CREATE TABLE passage_topics (
-    passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE, place INTEGER NOT NULL, topic TEXT NOT NULL,
-    PRIMARY KEY (passage, place)
+CREATE INDEX tags_value ON tags (field, value, passage);
+CREATE TABLE figures (
+    passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE, place INTEGER NOT NULL,
+    start INTEGER NOT NULL, end INTEGER NOT NULL, text TEXT NOT NULL, value REAL NOT NULL, unit TEXT NOT NULL,
+    name TEXT NOT NULL, as_of TEXT NOT NULL, date TEXT NOT NULL, comparison TEXT NOT NULL, change REAL,
+    change_unit TEXT NOT NULL, PRIMARY KEY (passage, place)
 ) WITHOUT ROWID;
-CREATE INDEX passage_topics_topic ON passage_topics (topic);
+CREATE TABLE cases (
+    id TEXT PRIMARY KEY, document TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE, place INTEGER NOT NULL,
+    title TEXT NOT NULL, banks TEXT NOT NULL, parts TEXT NOT NULL, pages TEXT NOT NULL, heading TEXT NOT NULL
+);
+CREATE INDEX cases_document ON cases (document, place);
+CREATE TABLE case_passages (
+    passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE,
+    case_id TEXT NOT NULL REFERENCES cases (id) ON DELETE CASCADE, PRIMARY KEY (passage, case_id)
+) WITHOUT ROWID;
+CREATE INDEX case_passages_case ON case_passages (case_id);
+CREATE TABLE phrases (text TEXT PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE units (
     row INTEGER PRIMARY KEY, passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE,
     start INTEGER NOT NULL, end INTEGER NOT NULL, whole INTEGER NOT NULL, vector BLOB NOT NULL
@@ -62,16 +87,12 @@ PAGE_COLUMNS = "number, width, height, label, reader, problem, text, lines"
 TABLE_COLUMNS = "number, pages, heading, caption, header, cells"
 
 
-def ordered_list(table: str, column: str) -> str:
-    """SQL for the tags of passage p in their order, as a JSON list."""
-    ordered = f"SELECT {column} FROM {table} WHERE passage = p.row ORDER BY place"
-    return f"(SELECT json_group_array({column}) FROM ({ordered}))"
-
-
 PASSAGE_COLUMNS = (
-    "p.id, p.kind, p.heading, p.text, p.spans, p.dimension, p.role, "
-    f"{ordered_list('passage_banks', 'bank')}, {ordered_list('passage_topics', 'topic')}"
+    "p.id, p.kind, p.heading, p.text, p.spans, (SELECT json_group_array(json_array(field, value, score, json(reasons)))"
+    " FROM (SELECT * FROM tags WHERE passage = p.row ORDER BY place))"
 )
+FIGURE_COLUMNS = "start, end, text, value, unit, name, as_of, date, comparison, change, change_unit"
+CASE_COLUMNS = "c.id, c.title, c.banks, c.parts, c.pages, c.heading"
 
 
 def document_to_row(document: Document) -> Row:
@@ -119,20 +140,56 @@ def row_to_table(row: Row) -> ReportTable:
 
 
 def passage_to_row(passage: Passage) -> Row:
-    """The values of PASSAGE_COLUMNS but for banks and topics, which have tables of their own."""
+    """The values of PASSAGE_COLUMNS but for the tags, which have a table of their own."""
     spans = [[span.page, span.start, span.end, span.at, span.name] for span in passage.spans]
-    return (
-        passage.id, passage.kind, to_json(passage.heading), passage.text, to_json(spans), passage.dimension,
-        passage.role,
-    )  # fmt: skip
+    return passage.id, passage.kind, to_json(passage.heading), passage.text, to_json(spans)
 
 
 def row_to_passage(row: Row) -> Passage:
     """The record of a row of PASSAGE_COLUMNS."""
-    identity, kind, heading, text, stored, dimension, role, banks, topics = row
+    identity, kind, heading, text, stored, tags = row
     spans = tuple(Span(*span) for span in json.loads(stored))
-    tags = to_tuple(banks), dimension, to_tuple(topics), role
-    return Passage(identity, Kind(kind), to_tuple(heading), text, spans, *tags)
+    return Passage(identity, Kind(kind), to_tuple(heading), text, spans, tuple(map(stored_tag, json.loads(tags))))
+
+
+def tag_to_row(tag: Tag) -> Row:
+    """The values of a tag in its table."""
+    reasons = [[reason.source, reason.detail] for reason in tag.reasons]
+    return tag.field, tag.value, tag.score, to_json(reasons)
+
+
+def stored_tag(stored: Row) -> Tag:
+    """The record of a tag in PASSAGE_COLUMNS."""
+    field, value, score, reasons = stored
+    return Tag(Field(field), value, score, tuple(Reason(*reason) for reason in reasons))
+
+
+def figure_to_row(figure: Figure) -> Row:
+    """The values of FIGURE_COLUMNS."""
+    return (
+        figure.start, figure.end, figure.text, figure.value, figure.unit, figure.name, figure.as_of, figure.date,
+        figure.comparison, figure.change, figure.change_unit,
+    )  # fmt: skip
+
+
+def row_to_figure(row: Row) -> Figure:
+    """The record of a row of FIGURE_COLUMNS."""
+    return Figure(*row)
+
+
+def case_to_row(case: Case) -> Row:
+    """The values of CASE_COLUMNS."""
+    parts = [[part.role, part.label, part.passages, part.start, part.end] for part in case.parts]
+    return case.id, case.title, to_json(case.banks), to_json(parts), to_json(case.pages), to_json(case.heading)
+
+
+def row_to_case(row: Row) -> Case:
+    """The record of a row of CASE_COLUMNS."""
+    identity, title, banks, stored, pages, heading = row
+    parts = tuple(
+        CasePart(role, label, tuple(passages), start, end) for role, label, passages, start, end in json.loads(stored)
+    )
+    return Case(identity, title, to_tuple(banks), parts, to_tuple(pages), to_tuple(heading))
 
 
 def to_json(values: Sequence[object]) -> str:

@@ -1,26 +1,23 @@
 """Question and filters → hits: dense and lexical scores, fused, with the quote that answers best."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.banks import default_bank_book
+from kb.catalogue import STORE_FILE, Catalogue
 from kb.derived import Derived, open_derived
 from kb.embed import PACKAGED, Encoder, open_encoder
-from kb.errors import BadQuery, ModelMismatch, NothingMatches, UnknownName
-from kb.records import Document, Filters, Hit, Passage, Sentence
+from kb.errors import BadQuery, ModelMismatch
+from kb.records import Filters, Hit, Passage, Sentence
 from kb.settings import Settings
 from kb.store import Store, StoredPassage
-from kb.taxonomy import default_taxonomy
 from kb.vectors import Rows, ScoredUnit
-from kb.words import fold, query_tokens, tokens
+from kb.words import query_tokens, tokens
 
-STORE_FILE = "kb.sqlite"
 MAX_QUERY = 1000
 MAX_TOP = 100
 CANDIDATES = 300
@@ -64,9 +61,10 @@ class Library:
     Safe to share between threads.
     """
 
-    def __init__(self, settings: Settings, store: Store, derived: Derived, encoder: Encoder) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, derived: Derived, encoder: Encoder) -> None:
         self.settings = settings
-        self.store = store
+        self.catalogue = catalogue
+        self.store = catalogue.store
         self.encoder = encoder
         self._derived = derived
         self._lock = Lock()
@@ -81,7 +79,7 @@ class Library:
         try:
             encoder = encoder or open_encoder(settings.model, settings.cache)
             check_model(store, encoder, settings.index)
-            return cls(settings, store, open_derived(store, settings.index), encoder)
+            return cls(settings, Catalogue(store, settings), open_derived(store, settings.index), encoder)
         except BaseException:
             store.close()
             raise
@@ -109,10 +107,8 @@ class Library:
     def search_row(self, query: str, row: Rows, top: int, filters: Filters) -> SearchResult:
         """The same for a question that is embedded already, as (dim,) unit row."""
         with self._lock:
-            filters, reports = self.resolve(filters)
-            allowed = np.array(self.store.matching_rows(filters, reports)) if filters else None
-            if allowed is not None and not len(allowed):
-                raise NothingMatches(f"no passage matches {describe_filters(filters)}; drop or change one of them")
+            filters, reports = self.catalogue.resolve(filters)
+            allowed = np.array(self.catalogue.matching_rows(filters, reports)) if filters else None
             candidates = self.candidates(query, row, allowed)
             ranked = fuse(candidates, self.settings.dense_weight)[:top]
             stored = {found.row: found for found in self.store.passages_by_row([item.row for item, _ in ranked])}
@@ -140,31 +136,6 @@ class Library:
             found.append(Candidate(passage, dense_score(units), lexical.get(passage, 0.0), units))
         return found
 
-    def resolve(self, filters: Filters) -> tuple[Filters, tuple[str, ...]]:
-        """Filters by their canonical names, and the ids of the reports meant. Raises UnknownName."""
-        taxonomy = default_taxonomy()
-        documents = self.store.documents() if filters.report else []
-        reports = tuple(found for name in filters.report for found in find_report(name, documents))
-        known = replace(
-            filters,
-            bank=tuple(self.bank_name(name) for name in filters.bank),
-            dimension=tuple(taxonomy.dimension(name) for name in filters.dimension),
-            topic=tuple(taxonomy.topic(name) for name in filters.topic),
-        )
-        return known, reports
-
-    def bank_name(self, name: str) -> str:
-        """The canonical name of a bank, known by the list or by a tag. Raises UnknownName with the nearest names."""
-        book = default_bank_book()
-        found = book.canonical(name.strip())
-        if found:
-            return found
-        tagged = self.store.bank_counts()
-        if name.strip() in tagged:
-            return name.strip()
-        near = get_close_matches(name, tagged, n=2, cutoff=0.5) + book.nearest(name)
-        raise UnknownName(f"unknown bank {name!r}; nearest: {', '.join(dict.fromkeys(near)) or 'none'}")
-
 
 def check_model(store: Store, encoder: Encoder, index: Path) -> None:
     """Raise ModelMismatch unless the encoder is the one that the index was made with."""
@@ -189,23 +160,6 @@ def check_top(top: int) -> None:
     """Raise BadQuery for a `top` out of range."""
     if not 1 <= top <= MAX_TOP:
         raise BadQuery(f"top is {top}, it goes from 1 to {MAX_TOP}")
-
-
-def find_report(name: str, documents: Sequence[Document], whole: bool = False) -> list[str]:
-    """Ids of the reports with this id, file name, file stem or title, or unless `whole` part of it.
-
-    Raises UnknownName.
-    """
-    wanted = fold(name.strip())
-    part = [d for d in documents if wanted and wanted in fold(d.title)]
-    exact = [d.id for d in documents if wanted in (fold(d.id), fold(d.file), fold(Path(d.file).stem), fold(d.title))]
-    found = exact or [d.id for d in part if not whole]
-    if found:
-        return found
-    names = [word for d in documents for word in (d.file, d.title)]
-    near = [d.file for d in part[:3]] or get_close_matches(name, names, n=3, cutoff=0.2)
-    near = near or [d.file for d in documents[:3]]
-    raise UnknownName(f"unknown report {name!r}; nearest: {', '.join(near) or 'the index is empty'}")
 
 
 def dense_score(units: Sequence[ScoredUnit]) -> float:
@@ -273,29 +227,3 @@ def span_of(sentences: Sequence[Sentence], first: int, last: int, more: int) -> 
 def word_bonus(sentence: str, words: frozenset[str]) -> float:
     """Up to 0.05, for the share of the question's words that stand in a sentence."""
     return 0.05 * len(words & set(tokens(sentence))) / max(1, len(words))
-
-
-def parse_filters(raw: dict[str, object]) -> Filters:
-    """Filters as they come in JSON: a value or a list for each of bank, dimension, topic, year, report.
-
-    Raises UnknownName for another key, BadQuery for a year that is no number.
-    """
-    unknown = set(raw) - {"bank", "dimension", "topic", "year", "report"}
-    if unknown:
-        raise UnknownName(f"unknown filter {sorted(unknown)[0]!r}; there are bank, dimension, topic, year, report")
-    lists = {key: value if isinstance(value, list) else [value] for key, value in raw.items() if value is not None}
-    try:
-        years = tuple(int(str(year)) for year in lists.pop("year", []))
-    except ValueError as error:
-        raise BadQuery(f"year {raw['year']!r} is not a number") from error
-    if any(not 0 <= year <= 9999 for year in years):
-        raise BadQuery(f"year {raw['year']!r} is no year")
-    return Filters(year=years, **{key: tuple(str(item) for item in items) for key, items in lists.items()})
-
-
-def describe_filters(filters: Filters) -> str:
-    """Filters in words, for messages."""
-    fields = ("bank", "dimension", "topic", "year", "report")
-    return ", ".join(
-        f"{name} {' or '.join(map(str, getattr(filters, name)))}" for name in fields if getattr(filters, name)
-    )

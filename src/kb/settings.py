@@ -26,6 +26,9 @@ class Settings(BaseSettings):
         "", description="sentence-transformers name or folder; empty: the packaged multilingual-e5-small"
     )
     cache: Path = Field(default_factory=user_cache, description="folder for the unpacked model and other caches")
+    banks: Path | None = Field(None, description="your own list of banks; unset: the packaged one (docs/banks.md)")
+    taxonomy: Path | None = Field(None, description="your own dimensions and topics; unset: the packaged ones")
+    overrides: Path = Field(Path("corpus/overrides.toml"), description="file of tags corrected by hand")
     workers: int = Field(0, ge=0, le=64, description="processes that read files; 0: one a core")
     max_pages: int = Field(3000, ge=1, description="a file with more pages is refused")
     page_seconds: float = Field(20, gt=0, description="a page that takes longer to read is given up")

@@ -7,9 +7,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from kb.evaluate import Abstentions, Figures
-from kb.records import Answer, Citation, Hit, Page
+from kb.evaluate import Abstentions, Figures, TagFigures
+from kb.records import Answer, Citation, Field, Hit, Page, Passage
 from kb.search import SearchResult
+from kb.store import StoredCase, StoredFigure, StoredPassage
+from kb.taxonomy import Taxonomy
 
 if TYPE_CHECKING:  # it brings the drawing libraries along, which one command needs
     from kb.draw import PlacedBlock
@@ -89,6 +91,74 @@ def label_of(citation: Citation) -> str:
     return f"（页码 {'-'.join(citation.labels)}）"
 
 
+SOURCES = {
+    "heading": "标题", "text": "正文", "cell": "表格首列", "speaker": "发言人", "label": "小标题", "term": "用词",
+    "similarity": "语义近似", "neighbour": "上文", "bank": "所属银行", "report": "报告", "topic": "主题",
+    "override": "人工更正",
+}  # fmt: skip
+"""Where tags come from, for people."""
+
+FIELDS = {
+    Field.BANK: "银行", Field.MENTION: "提及", Field.DIMENSION: "维度", Field.TOPIC: "主题", Field.ROLE: "角色",
+    Field.YEAR: "年份", Field.REGION: "地区",
+}  # fmt: skip
+"""What tags tell, for people."""
+
+
+def show_passage(stored: StoredPassage, figures: Sequence[StoredFigure], taxonomy: Taxonomy) -> None:
+    """A passage: source, text, tags with what they come from, figures."""
+    passage, document = stored.passage, stored.document
+    place = f"{document.title}，第 {join_numbers(passage.pages)} {UNITS[document.unit]}（{document.file}）"
+    out.print(f"[bold]{escape(place)}[/bold]  [dim]{passage.id}[/dim]", highlight=False, soft_wrap=True)
+    out.print(f"[dim]{escape(' › '.join(passage.heading))}[/dim]\n", highlight=False, soft_wrap=True)
+    out.print(escape(passage.text) + "\n", highlight=False, soft_wrap=True)
+    show_tags(passage, taxonomy)
+    if figures:
+        show_stated(figures)
+
+
+def show_tags(passage: Passage, taxonomy: Taxonomy) -> None:
+    """The tags of a passage, each with how sure it is and what it comes from."""
+    labels = {topic.id: f"{topic.label} ({topic.id})" for topic in taxonomy.topics}
+    table = Table("标签", "值", Column("把握", justify="right"), Column("依据", ratio=1), box=None, expand=True)
+    for tag in passage.tags:
+        reasons = "；".join(f"{SOURCES.get(reason.source, reason.source)}：{reason.detail}" for reason in tag.reasons)
+        value = labels.get(tag.value, tag.value)
+        table.add_row(FIELDS[tag.field], escape(value), f"{tag.score:.2f}", escape(" ".join(reasons.split())))
+    out.print(table)
+
+
+def show_stated(figures: Sequence[StoredFigure]) -> None:
+    """Figures that passages state."""
+    table = Table("银行", "指标", "数值", "时点", "比较", "出处", "段", box=None)
+    for stored in figures:
+        figure, passage = stored.figure, stored.passage
+        source = f"{stored.document.file} {UNITS[stored.document.unit]} {join_numbers(passage.pages)}"
+        words = "、".join(passage.banks), figure.name, figure.text, figure.as_of, figure.comparison, source, passage.id
+        table.add_row(*(escape(" ".join(word.split())) for word in words))
+    out.print(table)
+
+
+def show_cases(cases: Sequence[StoredCase], whole: bool) -> None:
+    """Cases: bank, title, source, and how each part begins, or all of it."""
+    for stored in cases:
+        case, document = stored.case, stored.document
+        out.print(
+            f"[bold]{escape(case.title)}[/bold]  [cyan]{escape('、'.join(case.banks))}[/cyan]  [dim]{case.id}[/dim]"
+        )
+        for part in case.parts:
+            text = part.text(stored.passages)
+            shown = text if whole else text[:SHOWN_OF_PART].replace("\n", " ") + "…" * (len(text) > SHOWN_OF_PART)
+            name = part.label or part.role
+            out.print(f"  [bold]{escape(name)}[/bold] {escape(shown)}", highlight=False, soft_wrap=True)
+        place = f"{document.title}，第 {join_numbers(case.pages)} {UNITS[document.unit]}（{document.file}）"
+        out.print(f"  [dim]{escape(place)}  {len(stored.figures)} 个数据[/dim]\n", highlight=False, soft_wrap=True)
+
+
+SHOWN_OF_PART = 60
+"""How much of a part of a case stands in a list of cases."""
+
+
 def show_figures(figures: list[Figures], abstentions: Abstentions) -> None:
     """Figures as a table."""
     table = Table("type", "n", "nDCG@10", "recall@10", "MRR@10", box=None)
@@ -102,6 +172,17 @@ def show_figures(figures: list[Figures], abstentions: Abstentions) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def show_tag_figures(figures: Sequence[TagFigures]) -> None:
+    """How right the tags are, as a table."""
+    if not figures:
+        return
+    table = Table("tag", "quotes", "found", "first", "sure", "off", box=None)
+    for row in figures:
+        values = ("" if value is None else f"{value:.3f}" for value in (row.found, row.first, row.sure, row.off))
+        table.add_row(row.field, str(row.quotes), *values)
+    out.print(table)
 
 
 def show_blocks(page: Page, placed: Sequence["PlacedBlock"], unit: str) -> None:

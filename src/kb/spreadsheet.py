@@ -11,6 +11,7 @@ from typing import TextIO
 
 from kb.export import LIST_MARK
 from kb.records import Document, ReportTable
+from kb.store import StoredFigure
 
 FoundTable = tuple[Document, ReportTable]
 
@@ -23,6 +24,10 @@ FORMULA = re.compile(r"[=@\t\r]|[+-](?![\s+-]*(?:[\d.(]|$))|[+-].*(?:[A-Za-z]\s*
 """What a spreadsheet may run: after a sign, what is no number, and a number that a function or a link follows."""
 
 PLACE_COLUMNS = ("file", "doc", "table", "pages", "heading", "caption")
+FIGURE_COLUMNS = (
+    "banks", "name", "text", "value", "unit", "as_of", "date", "comparison", "change", "change_unit", "title", "file",
+    "report_year", "pages", "passage_id",
+)  # fmt: skip
 INDEX_COLUMNS = ("csv", *PLACE_COLUMNS, "title", "publisher", "year", "columns", "rows")
 
 
@@ -50,6 +55,21 @@ def table_csv(table: ReportTable) -> str:
     out = io.StringIO(newline="")
     write_rows(table_rows(table), out)
     return out.getvalue()
+
+
+def write_figures(found: Iterable[StoredFigure], out: TextIO) -> None:
+    """A header, and a row for each figure."""
+    write_rows([FIGURE_COLUMNS], out)
+    write_rows(map(figure_row, found), out)
+
+
+def figure_row(stored: StoredFigure) -> tuple[object, ...]:
+    """The values of FIGURE_COLUMNS; None leaves a cell empty."""
+    figure, passage, document = stored.figure, stored.passage, stored.document
+    about = LIST_MARK.join(passage.banks), figure.name, figure.text, figure.value, figure.unit
+    when = figure.as_of, figure.date, figure.comparison, "" if figure.change is None else figure.change
+    place = document.title, document.file, document.year or "", LIST_MARK.join(map(str, passage.pages)), passage.id
+    return *about, *when, figure.change_unit, *place
 
 
 def write_long(found: Sequence[FoundTable], out: TextIO) -> None:

@@ -1,7 +1,7 @@
 """SQLite, the one source of truth: documents, pages, passages, tags, vectors. Each change moves the generation on."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,23 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kb.errors import IndexBusy, IndexDamaged, IndexMissing, NotFound
-from kb.records import Document, Filters, Page, Passage, ReportTable, Unit
+from kb.records import Case, Document, Figure, Filters, Page, Passage, ReportTable, TaggedDocument, Unit
 from kb.rows import (
+    CASE_COLUMNS,
     DOCUMENT_COLUMNS,
+    FIGURE_COLUMNS,
     PAGE_COLUMNS,
     PASSAGE_COLUMNS,
     SCHEMA,
     SCHEMA_VERSION,
     TABLE_COLUMNS,
     Row,
+    case_to_row,
     document_to_row,
+    figure_to_row,
     page_to_row,
     passage_to_row,
+    row_to_case,
     row_to_document,
+    row_to_figure,
     row_to_page,
     row_to_passage,
     row_to_table,
     table_to_row,
+    tag_to_row,
 )
 
 BUSY_SECONDS = 30.0
@@ -51,6 +58,25 @@ class UnitRow:
     start: int
     end: int
     whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFigure:
+    """A figure with its passage and document."""
+
+    figure: Figure
+    passage: Passage
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCase:
+    """A case with its document, its passages by their ids, and their figures."""
+
+    case: Case
+    document: Document
+    passages: Mapping[str, Passage]
+    figures: tuple[StoredFigure, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +184,7 @@ class Store:
         self,
         document: Document,
         pages: Sequence[Page],
-        passages: Sequence[Passage],
+        tagged: TaggedDocument,
         units: Sequence[Unit],
         vectors: NDArray[np.float32],
         tables: Sequence[ReportTable] = (),
@@ -185,32 +211,74 @@ class Store:
             self._db.executemany(
                 f"INSERT INTO tables VALUES ({marks(7)})", [(document.id, *table_to_row(table)) for table in tables]
             )
-            self._insert_passages(document.id, passages, units, vectors)
+            rows = self._insert_passages(document.id, tagged.passages)
+            self._insert_units(rows, units, vectors)
+            self._insert_tags(document.id, rows, tagged)
             self._move_on()
 
-    def _insert_passages(
-        self, document: str, passages: Sequence[Passage], units: Sequence[Unit], vectors: NDArray[np.float32]
-    ) -> None:
+    def _insert_passages(self, document: str, passages: Sequence[Passage]) -> dict[str, int]:
+        """Insert the passages; their row numbers by id."""
         rows: dict[str, int] = {}
         for place, passage in enumerate(passages):
             cursor = self._db.execute(
-                "INSERT INTO passages (id, kind, heading, text, spans, dimension, role, document, place)"
-                f" VALUES ({marks(9)})",
+                f"INSERT INTO passages (id, kind, heading, text, spans, document, place) VALUES ({marks(7)})",
                 (*passage_to_row(passage), document, place),
             )
             rows[passage.id] = int(cursor.lastrowid or 0)
-            named = [(rows[passage.id], at, bank) for at, bank in enumerate(passage.banks)]
-            self._db.executemany("INSERT INTO passage_banks VALUES (?, ?, ?)", named)
-            topics = [(rows[passage.id], at, topic) for at, topic in enumerate(passage.topics)]
-            self._db.executemany("INSERT INTO passage_topics VALUES (?, ?, ?)", topics)
-        halves = vectors.astype(np.float16)
+        return rows
+
+    def _insert_units(self, rows: Mapping[str, int], units: Sequence[Unit], vectors: NDArray[np.float32]) -> None:
         self._db.executemany(
             "INSERT INTO units (passage, start, end, whole, vector) VALUES (?, ?, ?, ?, ?)",
             [
                 (rows[unit.passage_id], unit.start, unit.end, unit.whole, vector.tobytes())
-                for unit, vector in zip(units, halves, strict=True)
+                for unit, vector in zip(units, vectors.astype(np.float16), strict=True)
             ],
         )
+
+    def _insert_tags(self, document: str, rows: Mapping[str, int], tagged: TaggedDocument) -> None:
+        """Insert tags, figures and cases of passages that are there."""
+        tags = [
+            (rows[passage.id], at, *tag_to_row(tag))
+            for passage in tagged.passages
+            for at, tag in enumerate(passage.tags)
+        ]
+        self._db.executemany(f"INSERT INTO tags VALUES ({marks(6)})", tags)
+        figures = [
+            (rows[identity], at, *figure_to_row(figure))
+            for identity, found in tagged.figures.items()
+            for at, figure in enumerate(found)
+        ]
+        self._db.executemany(f"INSERT INTO figures VALUES ({marks(13)})", figures)
+        for place, case in enumerate(tagged.cases):
+            self._db.execute(
+                f"INSERT INTO cases (id, title, banks, parts, pages, heading, document, place) VALUES ({marks(8)})",
+                (*case_to_row(case), document, place),
+            )
+            inside = dict.fromkeys(rows[identity] for part in case.parts for identity in part.passages)
+            self._db.executemany("INSERT INTO case_passages VALUES (?, ?)", [(row, case.id) for row in inside])
+
+    def retag(self, documents: Iterable[tuple[str, TaggedDocument]]) -> None:
+        """Give stored documents, by their ids, other tags, figures and cases, all in one transaction."""
+        with transaction(self._db):
+            for document, tagged in documents:
+                rows = {stored.passage.id: stored.row for stored in self.passages_of(document)}
+                for table in ("tags", "figures"):
+                    self._db.execute(
+                        f"DELETE FROM {table} WHERE passage IN (SELECT row FROM passages WHERE document = ?)",
+                        (document,),
+                    )
+                self._db.execute("DELETE FROM cases WHERE document = ?", (document,))
+                self._insert_tags(document, rows, tagged)
+            self._move_on()
+
+    def keep_phrases(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        """Keep the rows of texts that are compared with passages, so that comparing anew needs no encoder."""
+        with transaction(self._db):
+            self._db.executemany(
+                "INSERT OR REPLACE INTO phrases VALUES (?, ?)",
+                [(text, vector.astype(np.float32).tobytes()) for text, vector in vectors.items()],
+            )
 
     def _move_on(self) -> None:
         self._db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'")
@@ -343,7 +411,7 @@ class Store:
     def passages_by_row(self, rows: Sequence[int]) -> list[StoredPassage]:
         """Passages by their row numbers, in the order asked for; unknown rows are left out."""
         found: dict[int, StoredPassage] = {}
-        for chunk in (rows[at : at + 500] for at in range(0, len(rows), 500)):
+        for chunk in chunks(rows):
             some = self._passages(f"p.row IN ({marks(len(chunk))})", tuple(chunk))
             found |= {stored.row: stored for stored in some}
         return [found[row] for row in rows if row in found]
@@ -365,6 +433,67 @@ class Store:
         ).fetchall()
         return [row_to_stored(row) for row in rows]
 
+    def phrases(self) -> dict[str, NDArray[np.float32]]:
+        """The rows of the texts kept by `keep_phrases`."""
+        stored = self._db.execute("SELECT text, vector FROM phrases").fetchall()
+        return {text: np.frombuffer(vector, np.float32) for text, vector in stored}
+
+    def whole_rows(self, document_id: str) -> NDArray[np.float32]:
+        """The rows of a document's passages in reading order, (passages, dim)."""
+        stored = self._db.execute(
+            "SELECT u.vector FROM units u JOIN passages p ON p.row = u.passage"
+            " WHERE p.document = ? AND u.whole ORDER BY p.place",
+            (document_id,),
+        ).fetchall()
+        buffer = b"".join(vector for (vector,) in stored)
+        return np.frombuffer(buffer, np.float16).reshape(len(stored), self.model().dim).astype(np.float32)
+
+    def figures(self, rows: Sequence[int]) -> list[StoredFigure]:
+        """The figures of passages by their row numbers, in that order."""
+        found: dict[int, list[Figure]] = {}
+        for chunk in chunks(rows):
+            inside = f"passage IN ({marks(len(chunk))}) ORDER BY passage, place"
+            stated = self._db.execute(f"SELECT passage, {FIGURE_COLUMNS} FROM figures WHERE {inside}", tuple(chunk))
+            for passage, *values in stated:
+                found.setdefault(passage, []).append(row_to_figure(values))
+        having = [row for row in rows if row in found]
+        return [
+            StoredFigure(figure, stored.passage, stored.document)
+            for stored in self.passages_by_row(having)
+            for figure in found[stored.row]
+        ]
+
+    def case_ids(self, rows: Iterable[int]) -> list[str]:
+        """The ids of the cases that have one of these passages, in reading order, documents by file name."""
+        wanted = set(rows)
+        having = {case for row, case in self._db.execute("SELECT passage, case_id FROM case_passages") if row in wanted}
+        stored = self._db.execute(
+            "SELECT c.id FROM cases c JOIN documents d ON d.id = c.document ORDER BY d.file, d.id, c.place"
+        )
+        return [case for (case,) in stored if case in having]
+
+    def case(self, case_id: str) -> StoredCase:
+        """The case with this id, of a live or superseded document. Raises NotFound."""
+        row = self._db.execute(f"SELECT c.document, {CASE_COLUMNS} FROM cases c WHERE id = ?", (case_id,)).fetchone()
+        if row is None:
+            raise NotFound(f"no case {case_id!r} in this index; kb cases lists them")
+        inside = self._db.execute(
+            "SELECT passage FROM case_passages WHERE case_id = ? ORDER BY 1", (case_id,)
+        ).fetchall()
+        rows = [passage for (passage,) in inside]
+        passages = {stored.passage.id: stored.passage for stored in self.passages_by_row(rows)}
+        return StoredCase(row_to_case(row[1:]), self.document(row[0]), passages, tuple(self.figures(rows)))
+
+    def tagged_by(self) -> str:
+        """What `note_tagging` was told last; empty where it was told nothing."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'tagged_by'").fetchone()
+        return str(row[0]) if row else ""
+
+    def note_tagging(self, digest: str) -> None:
+        """Note what all documents are tagged by."""
+        with transaction(self._db):
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('tagged_by', ?)", (digest,))
+
     def count_passages(self) -> dict[str, int]:
         """Passages by live document id."""
         return dict(
@@ -378,8 +507,9 @@ class Store:
         """Passages of live documents by bank."""
         return dict(
             self._db.execute(
-                "SELECT b.bank, COUNT(*) FROM passage_banks b JOIN passages p ON p.row = b.passage"
-                " JOIN documents d ON d.id = p.document WHERE d.status = 'live' GROUP BY b.bank ORDER BY 2 DESC, 1"
+                "SELECT t.value, COUNT(*) FROM tags t JOIN passages p ON p.row = t.passage"
+                " JOIN documents d ON d.id = p.document WHERE t.field = 'bank' AND d.status = 'live'"
+                " GROUP BY t.value ORDER BY 2 DESC, 1"
             ).fetchall()
         )
 
@@ -397,24 +527,27 @@ class Store:
 
     def matching_rows(self, filters: Filters, reports: Sequence[str]) -> list[int]:
         """Rows of live passages that match the filters. `reports` are the ids that `filters.report` stands for."""
-        clauses, values = ["d.status = 'live'"], []
-        for name, wanted, clause in (
-            ("bank", filters.bank, "EXISTS (SELECT 1 FROM passage_banks b WHERE b.passage = p.row AND b.bank IN ({}))"),
-            ("dimension", filters.dimension, "p.dimension IN ({})"),
-            (
-                "topic",
-                filters.topic,
-                "EXISTS (SELECT 1 FROM passage_topics t WHERE t.passage = p.row AND t.topic IN ({}))",
-            ),
-            ("year", filters.year, "d.year IN ({})"),
-            ("report", tuple(reports) if filters.report else (), "d.id IN ({})"),
-        ):
-            if wanted or name == "report" and filters.report:
-                clauses.append(clause.format(marks(len(wanted))))
+        clauses: list[str] = ["d.status = 'live'"]
+        values: list[str | int] = []
+        for name, wanted in (("bank", filters.bank), ("dimension", filters.dimension), ("topic", filters.topic)):
+            if wanted:
+                tagged = f"SELECT passage FROM tags WHERE field = '{name}' AND value IN ({marks(len(wanted))})"
+                clauses.append(f"p.row IN ({tagged})")
                 values += list(wanted)
+        if filters.year:
+            clauses.append(f"d.year IN ({marks(len(filters.year))})")
+            values += list(filters.year)
+        if filters.report:
+            clauses.append(f"d.id IN ({marks(len(reports))})")
+            values += list(reports)
         source = "passages p JOIN documents d ON d.id = p.document"
         rows = self._db.execute(f"SELECT p.row FROM {source} WHERE {' AND '.join(clauses)} ORDER BY 1", values)
         return [row for (row,) in rows]
+
+
+def chunks(rows: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Row numbers in parts that one statement can take."""
+    return (rows[at : at + 500] for at in range(0, len(rows), 500))
 
 
 def marks(count: int) -> str:

@@ -1,15 +1,18 @@
 """The dimensions and topics of data/taxonomy.toml, with the words that point to them."""
 
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kb.errors import BadInput, UnknownName
+
+Name = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +26,14 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A subject within a dimension."""
+    """A subject within a dimension. `examples` are sentences that are about it, in nobody's words but ours."""
 
     id: str
     label: str
     dimension: str
     description: str
     terms: tuple[str, ...]
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +59,64 @@ class Taxonomy:
         raise UnknownName(f"unknown topic {name!r}; nearest: {', '.join(near)}")
 
 
-def load_taxonomy(path: Path) -> Taxonomy:
-    """Read a taxonomy. Raises BadInput with the file and what is wrong in it."""
+class Entry(BaseModel):
+    """An entry of the file; a key that it does not know is an error, not a silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Name
+    description: Name
+    terms: tuple[str, ...]
+
+
+class TopicEntry(Entry):
+    """A topic of the file."""
+
+    label: Name
+    dimension: str
+    examples: tuple[str, ...] = ()
+
+
+class TaxonomyFile(BaseModel):
+    """What the file holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dimension: Annotated[tuple[Entry, ...], Field(min_length=1)]
+    topic: Annotated[tuple[TopicEntry, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def names_are_known(self) -> Self:
+        """Every id stands once, and the dimension of every topic is there."""
+        names = [entry.id for entry in self.dimension]
+        ids = [*names, *(entry.id for entry in self.topic)]
+        twice = next((one for one in ids if ids.count(one) > 1), None)
+        if twice:
+            raise ValueError(f"{twice!r} stands there twice")
+        for entry in self.topic:
+            if entry.dimension not in names:
+                raise ValueError(f"topic {entry.id!r} names the unknown dimension {entry.dimension!r}")
+        return self
+
+
+def load_taxonomy(path: Path | None = None) -> Taxonomy:
+    """Read the taxonomy at `path`, or the one in the package. Raises BadInput with the file and what is wrong in it."""
+    if path is None:
+        return default_taxonomy()
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        return parse_taxonomy(data)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+        data = TaxonomyFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise BadInput(f"{path}: the taxonomy cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: not a taxonomy: {error}") from error
-
-
-def parse_taxonomy(data: Mapping[str, Any]) -> Taxonomy:
-    """The taxonomy in parsed TOML; every topic's dimension must be there."""
-    dimensions = tuple(
-        Dimension(entry["id"], entry["description"], tuple(entry["terms"])) for entry in data["dimension"]
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
+        raise BadInput(f"{path}: not a taxonomy: {place or 'in all'}: {first['msg']}") from error
+    return Taxonomy(
+        tuple(Dimension(**entry.model_dump()) for entry in data.dimension),
+        tuple(Topic(**entry.model_dump()) for entry in data.topic),
     )
-    topics = tuple(
-        Topic(entry["id"], entry["label"], entry["dimension"], entry["description"], tuple(entry["terms"]))
-        for entry in data["topic"]
-    )
-    names = {dimension.id for dimension in dimensions}
-    for topic in topics:
-        if topic.dimension not in names:
-            raise KeyError(f"topic {topic.id} names the unknown dimension {topic.dimension}")
-    return Taxonomy(dimensions, topics)
 
 
 @cache

@@ -1,0 +1,27 @@
+"""The command line: thin commands over the library; results to standard output, progress and messages to the other."""
+
+import sqlite3
+import sys
+
+from kb.catalogue import STORE_FILE
+from kb.cli import corpus, output, questions, service  # each puts its commands into the application
+from kb.cli.common import app, err, fail
+from kb.errors import KbError
+
+__all__ = ["app", "corpus", "main", "output", "questions", "service"]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on standard error and exit status 1."""
+    try:
+        app()
+    except KbError as error:
+        fail(str(error))
+    except sqlite3.DatabaseError as error:  # found while reading or writing, past the checks at opening
+        fail(f"the index cannot be read or written ({STORE_FILE}: {str(error)[:80]}); free the disk, or ingest anew")
+    except KeyboardInterrupt:
+        err.print("kb: interrupted; what was stored before is whole")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        sys.exit(141)

@@ -1,0 +1,67 @@
+"""Commands that run beside the others: serve the page and the API, measure retrieval."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kb.cli.common import AsJson, Index, app, err, settings_for, write_json
+from kb.errors import BadInput
+from kb.evaluate import evaluate, evaluate_tags, load_gold
+from kb.search import Library
+from kb.settings import load_settings
+from kb.show import show_figures, show_tag_figures
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    index: Index = None,
+) -> None:
+    """Serve the page and the API until interrupted."""
+    import socket
+
+    import uvicorn
+
+    settings = settings_for(index)
+    os.environ["KB_INDEX"] = str(settings.index.resolve())
+    load_settings.cache_clear()  # the application, which stands above this package, reads its settings by itself
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise BadInput(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
+    err.print(f"page http://{host}:{port}/   API http://{host}:{port}/docs   (Ctrl-C ends)", highlight=False)
+    err.print("try: 银行怎么解决金融科技人才短缺", highlight=False)
+    uvicorn.run(
+        "api.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        log_level="warning",
+        h11_max_incomplete_event_size=1 << 18,  # a question that is too long is answered, not cut off
+    )
+
+
+@app.command(name="eval")
+def evaluate_command(
+    gold: Annotated[Path, typer.Argument(help="JSON lines of questions with evidence.")] = Path("corpus/gold.jsonl"),
+    as_json: AsJson = False,
+    index: Index = None,
+) -> None:
+    """Figures over gold questions: nDCG, recall and reciprocal rank at 10 by type; how right the tags are."""
+    questions = load_gold(gold)
+    with Library.open(settings_for(index)) as library:
+        figures, abstentions = evaluate(library, questions)
+        tags = evaluate_tags(library.store, questions)
+    if as_json:
+        retrieval = {"figures": [asdict(row) for row in figures], "abstentions": asdict(abstentions)}
+        write_json({**retrieval, "tags": [asdict(row) for row in tags]})
+    else:
+        show_figures(figures, abstentions)
+        show_tag_figures(tags)

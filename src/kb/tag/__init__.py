@@ -1,0 +1,1 @@
+"""Passages → tagged passages, their figures and the cases that they make up."""

@@ -1,0 +1,55 @@
+"""The passages of one document → the same with all their tags, their figures, and the cases that they make up."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from kb import __version__
+from kb.banks import BankBook
+from kb.records import Document, Passage, TaggedDocument
+from kb.tag.cases import find_cases
+from kb.tag.dates import year_tag
+from kb.tag.figures import find_figures
+from kb.tag.overrides import Overrides, overridden
+from kb.tag.owners import owner_tags
+from kb.tag.roles import role_tag
+from kb.tag.topics import Rows, TopicRows, topic_tags
+from kb.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class Tagger:
+    """What tagging goes by. `source` names the file of the overrides, for the reasons."""
+
+    book: BankBook
+    taxonomy: Taxonomy
+    topics: TopicRows
+    overrides: Overrides = field(default_factory=dict)
+    source: str = ""
+
+
+def tagging_digest(book: BankBook, taxonomy: Taxonomy, overrides: Overrides) -> str:
+    """A hash of what tagging goes by: another one says that passages would get other tags now."""
+    known = __version__, book.banks, taxonomy, sorted(overrides.items())
+    return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
+
+
+def tag_document(document: Document, passages: Sequence[Passage], rows: Rows, tagger: Tagger) -> TaggedDocument:
+    """Tag a document's passages, in reading order. `rows` are their (n, dim) unit rows."""
+    tagged = tag_passages(passages, rows, tagger, document.year)
+    figures = {passage.id: find_figures(passage.text, document.year) for passage in tagged}
+    cases = find_cases(document.id, tagged, tagger.book)
+    return TaggedDocument(tagged, {identity: found for identity, found in figures.items() if found}, cases)
+
+
+def tag_passages(passages: Sequence[Passage], rows: Rows, tagger: Tagger, year: int | None) -> tuple[Passage, ...]:
+    """The passages with their tags; those set by hand hold. `year` is the report's."""
+    owners = owner_tags(passages, tagger.book)
+    subjects = topic_tags(passages, rows, tagger.taxonomy, tagger.topics)
+    tagged: list[Passage] = []
+    for passage, own, subject in zip(passages, owners, subjects, strict=True):
+        dated = year_tag(passage, year)
+        found = replace(passage, tags=(*own, *subject, role_tag(passage), *((dated,) if dated else ())))
+        override = tagger.overrides.get(passage.id)
+        tagged.append(overridden(found, override, tagger.source) if override else found)
+    return tuple(tagged)
