@@ -1,5 +1,6 @@
 """Every error as problem+json (RFC 9457): those of kb, wrong requests, unknown addresses, and the unexpected."""
 
+import logging
 import re
 import sqlite3
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ INTERNAL_ERROR = URN + "internal-error"
 STATUS: Mapping[type[KbError], int] = {
     errors.BadQuery: 422,
     errors.BadInput: 422,
+    errors.BadSettings: 503,
     errors.UnknownName: 422,
     errors.NothingMatches: 404,
     errors.NotFound: 404,
@@ -96,6 +98,13 @@ def on_kb_error(request: Request, error: Exception) -> JSONResponse:
     return respond(request, found)
 
 
+def on_bad_settings(request: Request, error: Exception) -> JSONResponse:
+    """A file of the server's settings that is broken. Where it lies stays on the server: its log says more."""
+    logging.getLogger(__name__).error("%s", error)
+    hidden = errors.BadSettings("the server's taxonomy or its list of banks cannot be used; its log says why")
+    return on_kb_error(request, hidden)
+
+
 def on_database_error(request: Request, error: Exception) -> JSONResponse:
     """A store that turns out to be damaged while it is read."""
     return on_kb_error(request, errors.IndexDamaged("the index is damaged; ingest the reports into a new folder"))
@@ -140,6 +149,7 @@ def on_unexpected(request: Request, error: Exception) -> JSONResponse:
 def add_problem_handlers(app: FastAPI) -> None:
     """Let an application answer every error with a problem."""
     app.add_exception_handler(KbError, on_kb_error)
+    app.add_exception_handler(errors.BadSettings, on_bad_settings)
     app.add_exception_handler(sqlite3.DatabaseError, on_database_error)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
     app.add_exception_handler(HTTPException, on_http_error)

@@ -37,6 +37,7 @@ from kb import __version__
 from kb.answer import ask as ask_library
 from kb.errors import (
     BadQuery,
+    BadSettings,
     IndexBusy,
     IndexDamaged,
     IndexMissing,
@@ -52,11 +53,10 @@ from kb.records import Document, Filters
 from kb.search import MAX_QUERY, MAX_TOP
 from kb.spreadsheet import ENCODING, file_names, table_csv, write_long
 from kb.store import Failure, Store
-from kb.taxonomy import load_taxonomy
 
 router = APIRouter()
 
-INDEX_ERRORS = (IndexMissing, IndexDamaged, IndexBusy, ModelMismatch, ModelUnavailable)
+INDEX_ERRORS = (IndexMissing, IndexDamaged, IndexBusy, ModelMismatch, ModelUnavailable, BadSettings)
 
 Name = Annotated[str, StringConstraints(max_length=200)]
 Year = Annotated[int, Field(ge=1000, le=9999)]
@@ -262,31 +262,31 @@ def figures(
 ) -> FigureList:
     """Figures that the reports state, with date, comparison and the sentence that states them."""
     with shelf.borrow() as library:
-        found = library.catalogue.figures(filters, name, unit)
-    shown = [figure_json(figure) for figure in found[offset : offset + limit]]
-    return FigureList.model_validate({"total": len(found), "figures": shown})
+        found = library.catalogue.figures(filters, name, unit, limit, offset)
+    shown = [figure_json(figure) for figure in found.items]
+    return FigureList.model_validate({"total": found.total, "figures": shown})
 
 
 @router.get("/v1/cases", tags=["corpus"], responses=answers(CaseList, UnknownName, NothingMatches, *INDEX_ERRORS))
 def cases(shelf: OfShelf, filters: WantedCases, limit: Limit = 50, offset: Offset = 0) -> CaseList:
     """Cases: what one bank did, in parts, with figures and pages."""
     with shelf.borrow() as library:
-        found = library.catalogue.cases(filters)
-    shown = [case_json(case) for case in found[offset : offset + limit]]
-    return CaseList.model_validate({"total": len(found), "cases": shown})
+        found = library.catalogue.cases(filters, limit, offset)
+    return CaseList.model_validate({"total": found.total, "cases": [case_json(case) for case in found.items]})
 
 
 @router.get("/v1/cases/{id}", tags=["corpus"], responses=answers(CaseDetail, NotFound, *INDEX_ERRORS))
 def case(shelf: OfShelf, id: CaseId) -> CaseDetail:
-    """One case. Its id stays valid when the report is replaced."""
+    """One case, also of a replaced report."""
     with shelf.borrow() as library:
         return CaseDetail.model_validate(case_json(library.store.case(id)))
 
 
-@router.get("/v1/taxonomy", tags=["corpus"], responses=answers(TaxonomyResponse, asks=False))
+@router.get("/v1/taxonomy", tags=["corpus"], responses=answers(TaxonomyResponse, *INDEX_ERRORS, asks=False))
 def taxonomy(shelf: OfShelf) -> TaxonomyResponse:
     """The dimensions and topics that filters take, with their names."""
-    known = load_taxonomy(shelf.settings.taxonomy)
+    with shelf.borrow() as library:
+        known = library.catalogue.taxonomy
     return TaxonomyResponse(
         dimensions=[Dimension(id=side.id, description=side.description) for side in known.dimensions],
         topics=[Topic(id=topic.id, label=topic.label, dimension=topic.dimension) for topic in known.topics],

@@ -289,7 +289,7 @@ class CasePart(Record):
 class CaseDetail(Record):
     """What one bank did, in parts."""
 
-    id: str = Field(description="Permanent id; /v1/cases/{id} resolves it.", examples=["7d1c0b2f9a3e4d55"])
+    id: str = Field(description="Its id, made of report, first passage and title.", examples=["7d1c0b2f9a3e4d55"])
     title: str = Field(description="Its title as printed.", examples=["青岛农商银行：行内认证"])
     banks: Banks
     doc: DocumentOf

@@ -38,7 +38,7 @@ class Shelf:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self._settings = settings
         self._loan: Loan | None = None
         self._counting = Lock()
         self._opening = Lock()
@@ -73,15 +73,15 @@ class Shelf:
             self._opening.release()
 
     def _look(self) -> Edition:
-        path = self.settings.index / STORE_FILE
+        path = self._settings.index / STORE_FILE
         with Store.open(path) as store:
             return Edition(self._file(), store.generation())
 
     def _file(self) -> tuple[int, int]:
         try:
-            found = (self.settings.index / STORE_FILE).stat()
+            found = (self._settings.index / STORE_FILE).stat()
         except FileNotFoundError as error:
-            raise IndexMissing(f"no index in {self.settings.index}; it was removed just now") from error
+            raise IndexMissing(f"no index in {self._settings.index}; it was removed just now") from error
         return found.st_dev, found.st_ino
 
     def _lend_if(self, wanted: Edition) -> Loan | None:
@@ -101,7 +101,7 @@ class Shelf:
     def _open(self) -> Loan:
         encoder = self._loan.library.encoder if self._loan else None
         file = self._file()
-        library = Library.open(self.settings, encoder)
+        library = Library.open(self._settings, encoder)
         loan = Loan(library, Edition(file, library.generation), readers=1)
         self._replace(loan)
         return loan

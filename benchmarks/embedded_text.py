@@ -41,7 +41,7 @@ def rank(
     library: Library, stored: Sequence[StoredPassage], question: Question, dense: Rows, dense_weight: float
 ) -> list[Hit]:
     """The first ten passages by the fusion that the search uses."""
-    filters, reports = library.resolve(question.filters)
+    filters, reports = library.catalogue.resolve(question.filters)
     allowed = library.store.matching_rows(filters, reports) if filters else None
     lexical = library._derived.lexical.search(question.query, CANDIDATES, allowed)
     places = [at for at, one in enumerate(stored) if allowed is None or one.row in set(allowed)]

@@ -316,6 +316,15 @@ def test_a_damaged_index(empty_settings: Settings) -> None:
         assert problem(client, "/readyz")[:2] == (503, "index-damaged")
 
 
+def test_a_taxonomy_that_cannot_be_used_is_not_shown_with_its_place(copied_settings: Settings, tmp_path: Path) -> None:
+    broken = tmp_path / "mine.toml"
+    broken.write_text("[x", "utf-8")
+    with TestClient(create_app(copied_settings.model_copy(update={"taxonomy": broken}))) as client:
+        status, kind, detail = problem(client, "/v1/documents")
+    assert (status, kind) == (503, "bad-settings")
+    assert str(tmp_path) not in detail
+
+
 def test_an_index_of_another_model(copied_settings: Settings) -> None:
     with sqlite3.connect(copied_settings.index / STORE_FILE) as db:
         db.execute("UPDATE meta SET value = 'another' WHERE key = 'model'")

@@ -1,13 +1,17 @@
 """Figures: every number with a unit that a passage states, with what it measures, its date and its change."""
 
+import math
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kb.banks import load_bank_book
 from kb.records import Figure
+from kb.tag.amounts import normal_unit
 from kb.tag.figures import find_figures
 
 
@@ -557,6 +561,127 @@ def test_a_cell_takes_the_unit_of_its_column():
     assert (figure.name, figure.value, figure.unit) == ("贷款余额", -1.25e9, "元")
 
 
+@pytest.mark.parametrize(
+    ("before", "written", "value", "name"),
+    [
+        ("净利润为", "-3.5亿元", -3.5e8, "净利润"),
+        ("净利润增速为", "-12.5%", -12.5, "净利润增速"),
+        ("GDP增速", "－2.1%", -2.1, "GDP增速"),
+        ("收益率为", "−0.5%", -0.5, "收益率"),
+        ("净现金流 ", "-2,667.2亿元", -2.6672e11, "净现金流"),
+        ("现金流——", "-3.5亿元", -3.5e8, "现金流"),
+        ("净利润", "约-5万元", -5e4, "净利润"),
+        ("资产收益率（", "-5%", -5, "资产收益率"),
+        ("资产收益率", "-5%至-3%", -5, "资产收益率"),
+        ("资产收益率", "-5%~3%", -5, "资产收益率"),
+        ("资产收益率：2019年 ", "-5%", -5, "资产收益率"),
+        ("资产收益率较年初", "-5%", -5, "资产收益率较"),
+        ("", "-3.5%", -3.5, ""),
+    ],
+)
+def test_a_minus_sign_belongs_to_its_number(before: str, written: str, value: float, name: str):
+    figure = one(before + written)
+    assert (figure.text, figure.start, figure.value, figure.name) == (written, len(before), value, name)
+
+
+@pytest.mark.parametrize(
+    ("before", "written", "value"),
+    [
+        ("贷款规模", "5-10亿元", 5e8),
+        ("贷款规模", "0.5-50万元", 5e3),
+        ("贷款规模", "5亿元 -10亿元", 5e8),
+        ("贷款规模", "10余万元-20余万元", 1e5),
+        ("客户年龄", "22岁-60岁", 22),
+        ("占比", "2%-5%", 2),
+        ("占比", "三成-5成", 30),
+        ("占比", "5%左右-10%", 5),
+        ("贷款规模—", "3.5亿元", 3.5e8),
+        ("贷款规模——", "3.5亿元", 3.5e8),
+        ("贷款规模--", "3.5亿元", 3.5e8),
+        ("网点为第5家-", "10家", 10),
+        ("网点为五个-", "10个", 10),
+        ("产品B-", "5亿元", 5e8),
+        ("贷款规模2019年-", "5亿元", 5e8),
+        ("贷款规模2019年6月末-", "5亿元", 5e8),
+    ],
+)
+def test_a_dash_is_no_minus_sign(before: str, written: str, value: float):
+    figure = one(before + written)
+    assert (figure.text, figure.start, figure.value) == (written, len(before), value)
+
+
+@pytest.mark.parametrize("text", ["2019-2021年", "报告-2023年", "收入-2019年6月末", "营业-1月至-5月", "专线-21年1月"])
+def test_a_dash_before_a_date_makes_it_no_figure(text: str):
+    assert find_figures(text, 2020) == ()
+
+
+def test_signs_in_a_list_and_in_a_move():
+    assert [figure.value for figure in find_figures("利差为-3.5和-2.1个百分点")] == [-3.5, -2.1]
+    assert [figure.value for figure in find_figures("存款增速\n5%\n-3%\n贷款增速")] == [5, -3]
+    figure = one("收益率由-3.5%升至-1.4%")
+    assert (figure.value, figure.change) == (-1.4, 2.1)
+
+
+@pytest.mark.parametrize("verb", ["增长", "下降"])
+def test_a_negative_change_is_a_fall_whatever_its_verb(verb: str):
+    alone = one(f"净利润同比{verb}-3.5%")
+    assert (alone.text, alone.value, alone.change) == ("-3.5%", -3.5, -3.5)
+    level = one(f"净利润2亿元，同比{verb}-3.5%")
+    assert (level.value, level.change) == (2e8, -3.5)
+
+
+def test_a_cell_that_tells_of_a_fall_twice():
+    (figure,) = find_figures("项目：净资产收益率\n较上年同期增减(%)：下降 -0.78个百分点")
+    assert (figure.text, figure.change) == ("-0.78个百分点", -0.78)
+
+
+def test_a_sign_of_another_kind_in_the_last_line():
+    text = "存款增速\n-5%\n贷款增速\n−4%"
+    assert [figure.name for figure in find_figures(text)] == ["存款增速", "贷款增速"]
+
+
+@pytest.mark.parametrize("unit", ["元", "万亿元", "十万亿元", "%"])
+def test_numbers_of_more_than_20_digits_are_codes(unit: str):
+    assert find_figures("资产" + "9" * 297 + unit) == ()
+    assert find_figures("资产" + "9" * 21 + unit) == ()
+    assert find_figures("资产(亿元)：" + "9" * 400) == ()
+    assert math.isfinite(one("资产" + "9" * 20 + unit).value)
+
+
+def test_names_go_by_the_bank_list_given(tmp_path: Path):
+    path = tmp_path / "banks.csv"
+    path.write_text("name,kind,region,aliases,former\n星海农商银行,农商行,浙江 台州,星海金服,\n", encoding="utf-8")
+    text = "星海金服绿色信贷规模达327亿元"
+    (figure,) = find_figures(text, None, load_bank_book(path))
+    assert (figure.name, one(text).name) == ("绿色信贷规模", "星海金服绿色信贷规模")
+
+
+@pytest.mark.parametrize(
+    ("written", "unit"),
+    [
+        ("亿元", "元"),
+        (" 万元 ", "元"),
+        ("万亿元人民币", "元"),
+        ("亿美元", "美元"),
+        ("bp", "个百分点"),
+        ("BP", "个百分点"),
+        ("BPs", "个百分点"),
+        ("基点", "个百分点"),
+        ("％", "%"),
+        ("‰", "%"),
+        ("万户", "户"),
+        ("名", "人"),
+        ("千克", "千克"),
+        ("mb", "MB"),
+        ("个", "个"),
+        ("光年", "光年"),
+        ("", ""),
+    ],
+)
+def test_units_as_a_person_writes_them(written: str, unit: str):
+    assert normal_unit(written) == unit
+
+
 def test_names_of_shares():
     text = "46%与25%的银行已着手数字化。但44%银行已经完成规划，平均仅有12%的银行推广了能力。"
     assert [figure.name for figure in find_figures(text)] == [
@@ -641,7 +766,7 @@ def test_two_changes_in_a_list_are_those_of_the_last_figure():
 
 PIECES = (
     "2016年末 去年 较 同比增长 下降 至 从 提升到 20% 30亿元 5 640万 户 、 ， 。 "
-    "； \n ： （ ） “ ” 《 》 的 分别 和 三成 贷款 是 倍"
+    "； \n - − ： （ ） “ ” 《 》 的 分别 和 三成 贷款 是 倍"
 ).split(" ")
 
 
@@ -665,6 +790,9 @@ def test_time_is_linear_in_the_text():
         "一二三百万",
         "“",
         "《",
+        "增速-3.5%",
+        "-5-−",
+        "9",
     ):
         began = time.perf_counter()
         find_figures(piece * (20_000 // len(piece)), 2017)

@@ -356,3 +356,24 @@ def test_any_text_gives_sound_tags(texts: list[tuple[list[str], Kind]]):
         assert {m.name for m in BOOK.mentions(one.text)} <= set(names)
         assert sum(tag.field is Field.REGION for tag in its) <= 1
         assert all(0 < tag.score <= 1 and tag.reasons[0].detail for tag in its)
+
+
+# Banks set by hand
+
+
+def test_banks_set_by_hand_hold_for_the_region_and_for_what_comes_after():
+    passages = [
+        Passage(name, Kind.TEXT, ("节",), text, ()) for name, text in (("a", "青岛银行做接口。"), ("b", "该行成了。"))
+    ]
+    by_hand = Tag(Field.BANK, "台州银行", 1.0, (Reason("override", "overrides.toml"),))
+    first, second = owner_tags(passages, BOOK, {"a": (by_hand,)})
+    assert first[0] == by_hand
+    assert [(tag.field, tag.value) for tag in first[1:]] == [(Field.REGION, "浙江 台州")]
+    assert (second[0].value, second[0].reasons[0]) == ("台州银行", Reason("neighbour", "台州银行，该行"))
+
+
+def test_a_bank_set_by_hand_is_no_mention_beside_it():
+    one = passage("青岛银行与台州银行合作推出接口。")
+    assert [tag.value for tag in owner_tags([one], BOOK)[0] if tag.field is Field.MENTION] == ["台州银行"]
+    [found] = owner_tags([one], BOOK, {"id": (Tag(Field.BANK, "台州银行"),)})
+    assert [(tag.field, tag.value) for tag in found if tag.field is not Field.REGION] == [(Field.BANK, "台州银行")]

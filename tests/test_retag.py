@@ -1,17 +1,20 @@
 """Tagging anew and correcting by hand, over an ingested corpus: nothing is read or embedded again."""
 
+import csv
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import CORPUS, ROOT, Silent, encoder, run_kb
+from conftest import CACHE, CORPUS, ROOT, Silent, encoder, run_kb
 
 from kb.build import correct, ingest, needs_retag, retag
-from kb.catalogue import STORE_FILE
+from kb.catalogue import STORE_FILE, Catalogue
 from kb.embed import Encoder
 from kb.errors import BadInput, IndexMissing, NotFound
+from kb.metadata import Given
 from kb.records import Field, Filters, Passage
 from kb.search import Library
 from kb.settings import Settings
@@ -49,15 +52,13 @@ def test_tagging_anew_without_a_change_changes_nothing(settings: Settings) -> No
 
 
 def test_an_edited_taxonomy_changes_tags_without_the_encoder(settings: Settings, tmp_path: Path) -> None:
-    words = next(one for one in passages(settings).values() if "quality-of-nothing" not in one.topics)
-    mark = words.text[:8].replace("\n", "")
+    words = next(one for one in passages(settings).values() if "green-finance" not in one.topics)
+    line = max(words.text.split("\n"), key=len)
+    terms = json.dumps([line[start : start + 6] for start in range(0, 24, 3)], ensure_ascii=False)
     text = PACKAGED.read_text("utf-8")
-    head = 'id = "green-finance"'
-    assert mark in words.text
-    at = text.index("terms = [", text.index(head)) + len("terms = [")
-    many = ", ".join(f'"{words.text[start : start + 6]}"' for start in range(0, 24, 4))
+    at = text.index("terms = [", text.index('id = "green-finance"')) + len("terms = [")
     own = tmp_path / "taxonomy.toml"
-    own.write_text(text[:at] + json.dumps(mark, ensure_ascii=False) + ", " + many + ", " + text[at:], "utf-8")
+    own.write_text(f"{text[:at]}{terms[1:-1]}, {text[at:]}", "utf-8")
     edited = settings.model_copy(update={"taxonomy": own})
     with Store.open(settings.index / STORE_FILE) as store:
         assert needs_retag(edited, store)
@@ -232,8 +233,10 @@ def test_figures_of_a_bank(kb: Callable[..., str], settings: Settings) -> None:
     unit = found[0]["unit"]
     narrowed = json.loads(kb("figures", "--bank", bank, "--unit", unit, "--json"))["figures"]
     assert narrowed == [figure for figure in found if figure["unit"] == unit]
-    lines = kb("figures", "--bank", bank, "--csv").splitlines()
-    assert lines[0].startswith("banks,name,text,value,unit")
+    file = settings.index.parent / "figures.csv"
+    assert kb("figures", "--bank", bank, "-o", str(file)) == ""
+    assert file.read_bytes().startswith("\ufeffbanks,name,text,value,unit".encode())
+    assert len(list(csv.reader(file.read_text("utf-8-sig").splitlines()))) == len(found) + 1
     assert found[0]["text"] in kb("figures", "--bank", bank)
 
 
@@ -265,3 +268,104 @@ def test_overrides_travel_with_their_file(settings: Settings, tmp_path: Path) ->
     assert passages(settings)[one.id] == one
     assert retag(settings.model_copy(update={"overrides": moved}), no_encoder, silent).changed == 1
     assert passages(settings)[one.id].role == "政策"
+
+
+def test_a_unit_may_be_written_as_reports_do(settings: Settings) -> None:
+    with Catalogue.open(settings) as catalogue:
+        assert catalogue.figures(Filters(), unit="亿元") == catalogue.figures(Filters(), unit="元")
+        assert all(stored.figure.unit == "元" for stored in catalogue.figures(Filters(), unit="万元").items)
+
+
+def test_the_id_of_a_case_goes_without_filters(settings: Settings) -> None:
+    done = run_kb("cases", "0123456789abcdef", "--bank", "青岛银行", KB_INDEX=str(settings.index))
+    assert done.returncode == 2
+
+
+def test_reasons_are_shown_whole_on_a_narrow_terminal(settings: Settings) -> None:
+    one = max(passages(settings).values(), key=lambda p: max(len(r.detail) for t in p.tags for r in t.reasons))
+    reason = max((r.detail for t in one.tags for r in t.reasons), key=len)
+    done = run_kb("show", one.id, KB_INDEX=str(settings.index), COLUMNS="80")
+    shown = "".join(done.stdout[done.stdout.index("依据") :].split())
+    assert "".join(reason.split()) in shown
+
+
+def test_status_goes_on_where_corrections_cannot_be_used(settings: Settings) -> None:
+    settings.overrides.parent.mkdir()
+    settings.overrides.write_text("[x", "utf-8")
+    done = run_kb("status", KB_INDEX=str(settings.index), KB_OVERRIDES=str(settings.overrides))
+    assert done.returncode == 0, done.stderr
+    assert "overrides.toml" in done.stdout and "rural2020.pdf" in done.stdout
+
+
+def test_verify_finds_a_figure_that_stands_elsewhere(settings: Settings) -> None:
+    with sqlite3.connect(settings.index / STORE_FILE) as db:
+        db.execute("UPDATE figures SET start = start + 1, end = end + 1 WHERE place = 0")
+    db.close()
+    with Store.open(settings.index / STORE_FILE) as store:
+        assert any("figure" in problem for problem in verify(store, settings.index).problems)
+
+
+# Rows that share a passage
+
+
+TWINS = """# 中小银行做法
+
+| 银行 | 举措 | 成效 |
+|---|---|---|
+| 台州银行 | 上线智能客服 | 效率提升20% |
+| 台州银行 | 上线智能客服 | 效率提升30% |
+| 青岛银行 | 建设开放平台 | 客户增长10万户 |
+"""
+
+
+@pytest.fixture
+def twins(tmp_path: Path) -> Settings:
+    """An index of one report: a table with two like rows and another, short enough to share a passage."""
+    report = tmp_path / "reports" / "a.md"
+    report.parent.mkdir()
+    report.write_text(TWINS, "utf-8")
+    (report.parent / "b.md").write_text("# 另一份\n\n去年，西安银行的零售客户增加了三万户，网点减少两家。\n", "utf-8")
+    settings = Settings(index=tmp_path / "index", cache=CACHE, overrides=tmp_path / "overrides.toml")
+    assert not ingest([report.parent], settings, encoder, Silent()).failed
+    return settings
+
+
+def test_rows_alike_are_cases_of_their_own(twins: Settings) -> None:
+    with Catalogue.open(twins) as catalogue:
+        found = catalogue.cases(Filters()).items
+        ids = [stored.case.id for stored in found]
+        assert len(ids) == len(set(ids)) == 3
+        assert [[f.figure.text for f in stored.figures] for stored in found] == [["20%"], ["30%"], ["10万户"]]
+    retag(twins, no_encoder, silent)
+    with Catalogue.open(twins) as catalogue:
+        assert [stored.case.id for stored in catalogue.cases(Filters()).items] == ids
+
+
+def test_a_banks_cases_are_its_own_even_where_a_passage_is_shared(twins: Settings) -> None:
+    with Catalogue.open(twins) as catalogue:
+        found = catalogue.cases(Filters(bank=("青岛银行",)))
+        assert found.total == 1
+        assert found.items[0].case.banks == ("青岛银行",)
+        assert catalogue.cases(Filters(), limit=1, offset=1).total == 3
+
+
+def test_another_year_of_the_report_dates_its_figures_anew(twins: Settings, tmp_path: Path) -> None:
+    report = tmp_path / "reports" / "b.md"
+
+    def dates() -> set[str]:
+        with Catalogue.open(twins) as catalogue:
+            return {stored.figure.date for stored in catalogue.figures(Filters(bank=("西安银行",))).items}
+
+    for year in (2010, 2015):
+        ingest([report], twins, encoder, Silent(), given=Given(year=year))
+        assert dates() == {f"{year - 1}-12-31"}
+
+
+def test_a_list_of_banks_of_ones_own_holds_for_tags_and_filters(twins: Settings, tmp_path: Path) -> None:
+    own = tmp_path / "banks.csv"
+    own.write_text("name,kind,region,aliases,former\n甲乙银行,城商行,山东 青岛,青岛银行,\n", "utf-8")
+    mine = twins.model_copy(update={"banks": own})
+    retag(mine, no_encoder, silent)
+    with Catalogue.open(mine) as catalogue:
+        assert catalogue.cases(Filters(bank=("青岛银行",))).items[0].case.banks == ("甲乙银行",)
+        assert "10万户" in [stored.figure.text for stored in catalogue.figures(Filters(bank=("甲乙银行",))).items]

@@ -97,3 +97,17 @@ def test_an_effect_is_told_by_figures_or_awards() -> None:
     assert tells_effect("客户经理效率提升200%")
     assert tells_effect("荣获年度创新奖")
     assert not tells_effect("该行搭建了平台")
+
+
+@pytest.mark.parametrize(
+    ("given", "source", "detail"),
+    [
+        (passage("编号、日期、页码。", "版式"), "text", "无明显线索"),
+        (passage("平台。", "版式"), "text", "无明显线索"),
+        (passage("我们提供服务。", "关于我们"), "heading", "关于我们"),
+    ],
+)
+def test_no_role_has_a_reason_too(given: Passage, source: str, detail: str) -> None:
+    tag = role_tag(given)
+    assert tag.value == "其他"
+    assert (tag.reasons[0].source, tag.reasons[0].detail) == (source, detail)

@@ -32,9 +32,9 @@ from kb.segment import blocks_to_passages
 from kb.settings import Settings
 from kb.store import Failure, Model, Store
 from kb.tables import blocks_to_tables
-from kb.tag.overrides import checked, load_overrides, write_override
+from kb.tag.overrides import check_banks, checked, load_overrides, write_override
 from kb.tag.passages import Tagger, tag_document, tagging_digest
-from kb.tag.topics import to_topic_rows
+from kb.tag.topics import taxonomy_texts, to_topic_rows
 from kb.words import sentences
 
 LOCK_SECONDS = 10.0
@@ -238,17 +238,18 @@ def ingest_file(
         beside = read_given(path)
         same = next((d for d in store.documents() if d.sha256 == sha256), None)
         if same and not force:
-            return keep(path, place, same, store, given, beside)
+            return keep(path, place, same, store, tagger, given, beside)
         read = read_or_name(path, sha256, pipeline, tagger.book, progress)
+        sources = Sources(
+            found=metadata_of(read.document), command=given_before(read.document.id, store).overlaid(given)
+        )
+        document = with_metadata(read.document, sources.merged(beside))
+        units, rows = pipeline.embed(read.passages, progress)
+        tagged = tag_or_name(path, document, read.passages, as_stored(rows[[unit.whole for unit in units]]), tagger)
     except (UnreadableFile, BadInput) as error:
         store.note_failure(Failure(place, sha256, str(error)))
         return Outcome(path, "failed", reason=str(error))
-    units, rows = pipeline.embed(read.passages, progress)
     replaced = any(document.path == place for document in store.documents())
-    sources = Sources(found=metadata_of(read.document), command=given_before(read.document.id, store).overlaid(given))
-    document = with_metadata(read.document, sources.merged(beside))
-    whole = as_stored(rows[[unit.whole for unit in units]])
-    tagged = tag_document(document, read.passages, whole, tagger)
     store.add_document(document, read.pages, tagged, units, rows, read.tables, sources.model_dump_json())
     return Outcome(path, "replaced" if replaced else "added", document, len(tagged.passages))
 
@@ -263,7 +264,17 @@ def read_or_name(path: Path, sha256: str, pipeline: Pipeline, book: BankBook, pr
         raise UnreadableFile(f"{path}: could not be read: {type(error).__name__}: {error}") from error
 
 
-def keep(path: Path, place: str, same: Document, store: Store, given: Given, beside: Given) -> Outcome:
+def tag_or_name(
+    path: Path, document: Document, passages: Sequence[Passage], rows: NDArray[np.float32], tagger: Tagger
+) -> TaggedDocument:
+    """Tag what was read; what goes wrong with this one file becomes an UnreadableFile, as in reading it."""
+    try:
+        return tag_document(document, passages, rows, tagger)
+    except Exception as error:
+        raise UnreadableFile(f"{path}: could not be tagged: {type(error).__name__}: {error}") from error
+
+
+def keep(path: Path, place: str, same: Document, store: Store, tagger: Tagger, given: Given, beside: Given) -> Outcome:
     """What to do with a file whose content is stored: nothing, or note that it moved, or has other metadata now."""
     store.forget_failure(place)
     here = same.path == place
@@ -277,6 +288,8 @@ def keep(path: Path, place: str, same: Document, store: Store, given: Given, bes
     document = with_metadata(same, new.merged(beside))
     if (document, new) != (same, old):
         store.set_metadata(document, new.model_dump_json())
+    if document.year != same.year:  # 去年 is another year now
+        store.retag([(document.id, tagged_anew(document, store, tagger))])
     what = "unchanged" if document == same else "updated"
     return Outcome(path, what if here else "moved", document)
 
@@ -306,7 +319,7 @@ def with_metadata(document: Document, about: Metadata) -> Document:
 
 @dataclass(frozen=True, slots=True)
 class RetagReport:
-    """What tagging anew did: how many reports and passages there are, and how many passages have other tags now.
+    """What tagging anew did: how many reports and passages there are, how many have other tags or figures now.
 
     `unknown` are passages in the file of overrides that the index does not have.
     """
@@ -331,15 +344,18 @@ def retag(settings: Settings, open_encoder: Callable[[], Encoder], done: Callabl
         changed = count = 0
         known: set[str] = set()
         for document in store.documents(live=False):
-            old = [stored.passage for stored in store.passages_of(document.id)]
-            tagged = tag_document(document, old, store.whole_rows(document.id), tagger)
-            changed += sum(one != other for one, other in zip(old, tagged.passages, strict=True))
-            count += len(old)
-            known |= {passage.id for passage in old}
-            retagged.append((document.id, tagged))
-            done(len(old))
+            old, new = store.tagged(document.id), tagged_anew(document, store, tagger)
+            changed += sum(
+                one != other or old.figures.get(one.id) != new.figures.get(one.id)
+                for one, other in zip(old.passages, new.passages, strict=True)
+            )
+            count += len(old.passages)
+            known |= {passage.id for passage in old.passages}
+            retagged.append((document.id, new))
+            done(len(old.passages))
         store.retag(retagged)
         store.note_tagging(digest_of(tagger))
+        store.forget_phrases(taxonomy_texts(tagger.taxonomy))
         generation = renew_derived(store, settings.index)
     unknown = tuple(identity for identity in tagger.overrides if identity not in known)
     return RetagReport(len(retagged), count, changed, unknown, generation)
@@ -350,22 +366,29 @@ def correct(
 ) -> Passage:
     """Set tags of a passage by hand, by the names of an `Override`'s fields, or take back what was set.
 
-    The file of overrides is written first; then the passage's report is tagged anew. Raises NotFound, BadInput.
+    The file of overrides is written first; then the passage's report is tagged anew. Raises NotFound, BadInput,
+    IndexBusy.
     """
     Store.open(settings.index / STORE_FILE).close()  # before the lock, which would make the folder
     with writing(settings.index), Store.open(settings.index / STORE_FILE) as store:
         document = store.passage(passage_id).document
         book, taxonomy = open_names(settings)
         override = None if changes is None else checked(settings.overrides, passage_id, changes, book, taxonomy)
+        check_banks((override and override.banks) or (), book, store.bank_counts())
         fresh = not needs_retag(settings, store)
         write_override(settings.overrides, passage_id, override)
         tagger = make_tagger(settings, store, open_encoder)
-        old = [stored.passage for stored in store.passages_of(document.id)]
-        store.retag([(document.id, tag_document(document, old, store.whole_rows(document.id), tagger))])
+        store.retag([(document.id, tagged_anew(document, store, tagger))])
         if fresh:
             store.note_tagging(digest_of(tagger))
         renew_derived(store, settings.index)
         return store.passage(passage_id).passage
+
+
+def tagged_anew(document: Document, store: Store, tagger: Tagger) -> TaggedDocument:
+    """A stored document with the tags that it would get now."""
+    passages = [stored.passage for stored in store.passages_of(document.id)]
+    return tag_document(document, passages, store.whole_rows(document.id), tagger)
 
 
 def needs_retag(settings: Settings, store: Store) -> bool:

@@ -1,19 +1,31 @@
 """What is known without a question asked: filters by any name → the passages, figures and cases that match."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from kb.banks import BankBook, default_bank_book, load_bank_book
-from kb.errors import BadQuery, NothingMatches, UnknownName
+from kb.errors import BadInput, BadQuery, BadSettings, NothingMatches, UnknownName
 from kb.records import Document, Filters
 from kb.settings import Settings
 from kb.store import Store, StoredCase, StoredFigure
+from kb.tag.amounts import normal_unit
 from kb.taxonomy import Taxonomy, load_taxonomy
 from kb.words import fold
 
 STORE_FILE = "kb.sqlite"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[T]):
+    """Some of all that was found, and how many that are."""
+
+    total: int
+    items: tuple[T, ...]
 
 
 class Catalogue:
@@ -40,28 +52,33 @@ class Catalogue:
     def __exit__(self, *exc: object) -> None:
         self.store.close()
 
-    def figures(self, filters: Filters, name: str = "", unit: str = "") -> list[StoredFigure]:
+    def figures(
+        self, filters: Filters, name: str = "", unit: str = "", limit: int | None = None, offset: int = 0
+    ) -> Part[StoredFigure]:
         """The figures of the passages that match, whose name has `name` in it and whose unit is `unit`.
 
-        Raises UnknownName, and NothingMatches where there is none.
+        `unit` may be one that is normalised away: 亿元, bp. Raises UnknownName, NothingMatches where there is none.
         """
+        wanted, measure = fold(name.strip()), normal_unit(unit.strip())
         found = [
-            stored
-            for stored in self.store.figures(self.matching_rows(*self.resolve(filters)))
-            if fold(name) in fold(stored.figure.name) and fold(unit) in ("", fold(stored.figure.unit))
+            (row, figure)
+            for row, figure in self.store.bare_figures(self.matching_rows(*self.resolve(filters)))
+            if wanted in fold(figure.name) and measure in ("", figure.unit)
         ]
         if not found:
-            wanted = filter(None, [describe_filters(filters), f"name {name}" * bool(name), f"unit {unit}" * bool(unit)])
-            raise NothingMatches(f"no figure matches {', '.join(wanted) or 'this index'}; drop or change a filter")
-        return found
+            asked = [describe_filters(filters), f"name {name}" if name else "", f"unit {unit}" if unit else ""]
+            words = ", ".join(filter(None, asked)) or "this index"
+            raise NothingMatches(f"no figure matches {words}; drop or change a filter")
+        return Part(len(found), tuple(self.store.with_passages(found[offset:][:limit])))
 
-    def cases(self, filters: Filters) -> list[StoredCase]:
+    def cases(self, filters: Filters, limit: int | None = None, offset: int = 0) -> Part[StoredCase]:
         """The cases of which a passage matches. Raises UnknownName, and NothingMatches where there is none."""
-        found = self.store.case_ids(self.matching_rows(*self.resolve(filters)))
+        known, reports = self.resolve(filters)
+        found = self.store.case_ids(self.matching_rows(known, reports), known.bank)
         if not found:
-            wanted = describe_filters(filters) or "this index"
-            raise NothingMatches(f"no case matches {wanted}; drop or change a filter")
-        return [self.store.case(case) for case in found]
+            words = describe_filters(filters) or "this index"
+            raise NothingMatches(f"no case matches {words}; drop or change a filter")
+        return Part(len(found), tuple(self.store.case(case) for case in found[offset:][:limit]))
 
     def matching_rows(self, filters: Filters, reports: Sequence[str]) -> list[int]:
         """The row numbers of the passages that match resolved filters. Raises NothingMatches where there is none."""
@@ -98,9 +115,12 @@ class Catalogue:
 
 
 def open_names(settings: Settings) -> tuple[BankBook, Taxonomy]:
-    """The banks and the taxonomy that the settings name. Raises BadInput."""
-    book = load_bank_book(settings.banks) if settings.banks else default_bank_book()
-    return book, load_taxonomy(settings.taxonomy)
+    """The banks and the taxonomy that the settings name. Raises BadSettings."""
+    try:
+        book = load_bank_book(settings.banks) if settings.banks else default_bank_book()
+        return book, load_taxonomy(settings.taxonomy)
+    except BadInput as error:
+        raise BadSettings(str(error)) from error
 
 
 def find_report(name: str, documents: Sequence[Document], whole: bool = False) -> list[str]:

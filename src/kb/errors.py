@@ -13,6 +13,10 @@ class BadInput(KbError):
     """A path, option or input line that cannot be used."""
 
 
+class BadSettings(BadInput):
+    """A file that the settings name, of banks or of the taxonomy, cannot be used."""
+
+
 class UnknownName(KbError):
     """A bank, dimension, topic or report that is not known; the message names the nearest ones."""
 

@@ -52,7 +52,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Scores:
     """Means over the answerable questions of one type."""
 
     type: str
@@ -71,7 +71,7 @@ class Abstentions:
 
 
 @dataclass(frozen=True, slots=True)
-class TagFigures:
+class TagScores:
     """How right the tags of one field are, over the labelled quotes.
 
     `first` is the share of quotes whose passage's first tag is among the labels, `found` the share of labels that are
@@ -124,7 +124,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     yield from ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
 
 
-def evaluate(library: Library, questions: Sequence[Question]) -> tuple[list[Figures], Abstentions]:
+def evaluate(library: Library, questions: Sequence[Question]) -> tuple[list[Scores], Abstentions]:
     """Figures by type, and over all as the last; and how often the search abstained."""
     rows = library.encoder.queries([question.query for question in questions])
     run: list[tuple[Question, Sequence[Hit]]] = []
@@ -143,7 +143,7 @@ def evaluate(library: Library, questions: Sequence[Question]) -> tuple[list[Figu
     return score_run(run), Abstentions(len(abstained) - wrongly, len(questions) - answerable, wrongly, answerable)
 
 
-def score_run(run: Sequence[tuple[Question, Sequence[Hit]]]) -> list[Figures]:
+def score_run(run: Sequence[tuple[Question, Sequence[Hit]]]) -> list[Scores]:
     """Figures of ranked hits, by question type, and over all as the last. Unanswerable questions do not count."""
     relevance: list[ir_measures.Qrel] = []
     ranked: list[ir_measures.ScoredDoc] = []
@@ -188,7 +188,7 @@ def squeeze(text: str) -> str:
 
 def summarise(
     relevance: Sequence[ir_measures.Qrel], run: Sequence[ir_measures.ScoredDoc], types: dict[str, str]
-) -> list[Figures]:
+) -> list[Scores]:
     """Means by type and over all."""
     by_type: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     names = {measure: name for name, measure in MEASURES.items()}
@@ -198,20 +198,20 @@ def summarise(
     kinds = sorted(set(types.values())) + ["all"]
     counts = {kind: len(types) if kind == "all" else list(types.values()).count(kind) for kind in kinds}
     return [
-        Figures(kind, counts[kind], {name: sum(by_type[kind][name]) / counts[kind] for name in MEASURES})
+        Scores(kind, counts[kind], {name: sum(by_type[kind][name]) / counts[kind] for name in MEASURES})
         for kind in kinds
         if counts[kind]
     ]
 
 
-def evaluate_tags(store: Store, questions: Sequence[Question]) -> list[TagFigures]:
+def evaluate_tags(store: Store, questions: Sequence[Question]) -> list[TagScores]:
     """How right the tags of the passages are in which the labelled quotes stand, by field; each quote counts once."""
     labelled = {(item.file, item.quote): item for question in questions for item in question.evidence}
     passages: dict[str, list[Passage]] = defaultdict(list)
     for stored in store.live_passages():
         passages[stored.document.file].append(stored.passage)
     pairs = [(item, home) for item in labelled.values() if (home := home_of(item, passages[item.file]))]
-    return [tag_figures(one, pairs) for one in LABELS.values() if any(one in item.tags for item, _ in pairs)]
+    return [tag_scores(one, pairs) for one in LABELS.values() if any(one in item.tags for item, _ in pairs)]
 
 
 def home_of(item: Evidence, passages: Iterable[Passage]) -> Passage | None:
@@ -224,19 +224,19 @@ def home_of(item: Evidence, passages: Iterable[Passage]) -> Passage | None:
 FIFTHS = 5
 
 
-def tag_figures(of: Field, pairs: Sequence[tuple[Evidence, Passage]]) -> TagFigures:
+def tag_scores(of: Field, pairs: Sequence[tuple[Evidence, Passage]]) -> TagScores:
     """The figures of one field, over labelled quotes with their passages."""
     labelled = [(item.tags[of], passage) for item, passage in pairs if of in item.tags]
     found = mean([value in passage.values(of) for wanted, passage in labelled for value in wanted])
     if of is Field.BANK:
-        return TagFigures(of.value, len(labelled), found)
+        return TagScores(of.value, len(labelled), found)
     first = mean([not set(passage.values(of)[:1]).isdisjoint(wanted) for wanted, passage in labelled])
     tags = [(tag, wanted) for wanted, passage in labelled for tag in passage.tags if tag.field is of]
     right = np.array([tag.value in wanted for tag, wanted in tags], float)
     sure = np.array([tag.score for tag, _ in tags])
     parts = np.array_split(np.argsort(sure, kind="stable"), FIFTHS)
     off = sum(abs(float(right[part].sum() - sure[part].sum())) for part in parts) / max(1, len(tags))
-    return TagFigures(of.value, len(labelled), found, first, mean(sure), off)
+    return TagScores(of.value, len(labelled), found, first, mean(sure), off)
 
 
 def mean(values: Sequence[float] | NDArray[np.float64]) -> float:

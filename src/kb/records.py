@@ -177,7 +177,7 @@ class Reason:
     """Why a passage has a tag. `source` is where that was seen, `detail` what was seen there, as written.
 
     Sources: heading, text, cell (the first of a table row), speaker, label, term, similarity, neighbour (a passage
-    before or after), bank (what follows from the bank), report, override (set by hand).
+    before or after), bank and topic (what follows from those), report, override (set by hand).
     """
 
     source: str
@@ -296,6 +296,13 @@ class CasePart:
         texts[-1] = texts[-1][: self.end]
         texts[0] = texts[0][self.start :]
         return "\n".join(texts)
+
+    def holds(self, passage_id: str, at: int) -> bool:
+        """Whether an offset in a passage's text lies in it."""
+        if passage_id not in self.passages:
+            return False
+        begun = passage_id != self.passages[0] or at >= self.start
+        return begun and (passage_id != self.passages[-1] or self.end is None or at < self.end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from kb.evaluate import Abstentions, Figures, TagFigures
+from kb.evaluate import Abstentions, Scores, TagScores
 from kb.records import Answer, Citation, Field, Hit, Page, Passage
 from kb.search import SearchResult
 from kb.store import StoredCase, StoredFigure, StoredPassage
@@ -114,13 +114,15 @@ def show_passage(stored: StoredPassage, figures: Sequence[StoredFigure], taxonom
     out.print(escape(passage.text) + "\n", highlight=False, soft_wrap=True)
     show_tags(passage, taxonomy)
     if figures:
-        show_stated(figures)
+        show_figures(figures)
 
 
 def show_tags(passage: Passage, taxonomy: Taxonomy) -> None:
     """The tags of a passage, each with how sure it is and what it comes from."""
     labels = {topic.id: f"{topic.label} ({topic.id})" for topic in taxonomy.topics}
-    table = Table("标签", "值", Column("把握", justify="right"), Column("依据", ratio=1), box=None, expand=True)
+    table = Table(
+        "标签", "值", Column("把握", justify="right"), Column("依据", ratio=1, overflow="fold"), box=None, expand=True
+    )
     for tag in passage.tags:
         reasons = "；".join(f"{SOURCES.get(reason.source, reason.source)}：{reason.detail}" for reason in tag.reasons)
         value = labels.get(tag.value, tag.value)
@@ -128,9 +130,10 @@ def show_tags(passage: Passage, taxonomy: Taxonomy) -> None:
     out.print(table)
 
 
-def show_stated(figures: Sequence[StoredFigure]) -> None:
+def show_figures(figures: Sequence[StoredFigure]) -> None:
     """Figures that passages state."""
-    table = Table("银行", "指标", "数值", "时点", "比较", "出处", "段", box=None)
+    names = ("银行", "指标", "数值", "时点", "比较", "出处", "段")
+    table = Table(*(Column(name, overflow="fold") for name in names), box=None)
     for stored in figures:
         figure, passage = stored.figure, stored.passage
         source = f"{stored.document.file} {UNITS[stored.document.unit]} {join_numbers(passage.pages)}"
@@ -159,7 +162,7 @@ SHOWN_OF_PART = 60
 """How much of a part of a case stands in a list of cases."""
 
 
-def show_figures(figures: list[Figures], abstentions: Abstentions) -> None:
+def show_scores(figures: list[Scores], abstentions: Abstentions) -> None:
     """Figures as a table."""
     table = Table("type", "n", "nDCG@10", "recall@10", "MRR@10", box=None)
     for row in figures:
@@ -174,7 +177,7 @@ def show_figures(figures: list[Figures], abstentions: Abstentions) -> None:
     )
 
 
-def show_tag_figures(figures: Sequence[TagFigures]) -> None:
+def show_tag_scores(figures: Sequence[TagScores]) -> None:
     """How right the tags are, as a table."""
     if not figures:
         return

@@ -35,6 +35,7 @@ from kb.rows import (
     row_to_table,
     table_to_row,
     tag_to_row,
+    to_tuple,
 )
 
 BUSY_SECONDS = 30.0
@@ -272,6 +273,14 @@ class Store:
                 self._insert_tags(document, rows, tagged)
             self._move_on()
 
+    def forget_phrases(self, kept: Iterable[str]) -> None:
+        """Drop the rows of all texts but these."""
+        known = set(kept)
+        gone = [(text,) for text in self.phrases() if text not in known]
+        if gone:
+            with transaction(self._db):
+                self._db.executemany("DELETE FROM phrases WHERE text = ?", gone)
+
     def keep_phrases(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
         """Keep the rows of texts that are compared with passages, so that comparing anew needs no encoder."""
         with transaction(self._db):
@@ -450,27 +459,37 @@ class Store:
 
     def figures(self, rows: Sequence[int]) -> list[StoredFigure]:
         """The figures of passages by their row numbers, in that order."""
+        return self.with_passages(self.bare_figures(rows))
+
+    def bare_figures(self, rows: Sequence[int]) -> list[tuple[int, Figure]]:
+        """The same without passages and documents, each with its passage's row number."""
         found: dict[int, list[Figure]] = {}
         for chunk in chunks(rows):
             inside = f"passage IN ({marks(len(chunk))}) ORDER BY passage, place"
             stated = self._db.execute(f"SELECT passage, {FIGURE_COLUMNS} FROM figures WHERE {inside}", tuple(chunk))
             for passage, *values in stated:
                 found.setdefault(passage, []).append(row_to_figure(values))
-        having = [row for row in rows if row in found]
-        return [
-            StoredFigure(figure, stored.passage, stored.document)
-            for stored in self.passages_by_row(having)
-            for figure in found[stored.row]
-        ]
+        return [(row, figure) for row in rows for figure in found.get(row, ())]
 
-    def case_ids(self, rows: Iterable[int]) -> list[str]:
-        """The ids of the cases that have one of these passages, in reading order, documents by file name."""
+    def with_passages(self, figures: Sequence[tuple[int, Figure]]) -> list[StoredFigure]:
+        """Figures from `bare_figures` with their passages and documents."""
+        rows = list(dict.fromkeys(row for row, _ in figures))
+        homes = {stored.row: stored for stored in self.passages_by_row(rows)}
+        return [StoredFigure(figure, homes[row].passage, homes[row].document) for row, figure in figures]
+
+    def case_ids(self, rows: Iterable[int], banks: Sequence[str] = ()) -> list[str]:
+        """The ids of the cases that have one of these passages, in reading order, documents by file name.
+
+        With `banks`, only the cases of one of them: a passage can hold cases of several.
+        """
         wanted = set(rows)
         having = {case for row, case in self._db.execute("SELECT passage, case_id FROM case_passages") if row in wanted}
         stored = self._db.execute(
-            "SELECT c.id FROM cases c JOIN documents d ON d.id = c.document ORDER BY d.file, d.id, c.place"
+            "SELECT c.id, c.banks FROM cases c JOIN documents d ON d.id = c.document ORDER BY d.file, d.id, c.place"
         )
-        return [case for (case,) in stored if case in having]
+        return [
+            case for case, of in stored if case in having and (not banks or not set(banks).isdisjoint(to_tuple(of)))
+        ]
 
     def case(self, case_id: str) -> StoredCase:
         """The case with this id, of a live or superseded document. Raises NotFound."""
@@ -482,7 +501,25 @@ class Store:
         ).fetchall()
         rows = [passage for (passage,) in inside]
         passages = {stored.passage.id: stored.passage for stored in self.passages_by_row(rows)}
-        return StoredCase(row_to_case(row[1:]), self.document(row[0]), passages, tuple(self.figures(rows)))
+        case = row_to_case(row[1:])
+        figures = tuple(
+            stored
+            for stored in self.figures(rows)
+            if any(part.holds(stored.passage.id, stored.figure.start) for part in case.parts)
+        )
+        return StoredCase(case, self.document(row[0]), passages, figures)
+
+    def tagged(self, document_id: str) -> TaggedDocument:
+        """A document's passages as they are tagged, with their figures and its cases."""
+        stored = self.passages_of(document_id)
+        figures: dict[str, tuple[Figure, ...]] = {}
+        ids = {one.row: one.passage.id for one in stored}
+        for row, figure in self.bare_figures(list(ids)):
+            figures[ids[row]] = (*figures.get(ids[row], ()), figure)
+        cases = self._db.execute(
+            f"SELECT {CASE_COLUMNS} FROM cases c WHERE document = ? ORDER BY place", (document_id,)
+        ).fetchall()
+        return TaggedDocument(tuple(one.passage for one in stored), figures, tuple(map(row_to_case, cases)))
 
     def tagged_by(self) -> str:
         """What `note_tagging` was told last; empty where it was told nothing."""

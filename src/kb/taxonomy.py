@@ -66,7 +66,7 @@ class Entry(BaseModel):
 
     id: Name
     description: Name
-    terms: tuple[str, ...]
+    terms: tuple[Name, ...]
 
 
 class TopicEntry(Entry):
@@ -74,7 +74,7 @@ class TopicEntry(Entry):
 
     label: Name
     dimension: str
-    examples: tuple[str, ...] = ()
+    examples: tuple[Name, ...] = ()
 
 
 class TaxonomyFile(BaseModel):
@@ -87,9 +87,9 @@ class TaxonomyFile(BaseModel):
 
     @model_validator(mode="after")
     def names_are_known(self) -> Self:
-        """Every id stands once, and the dimension of every topic is there."""
+        """Every name stands once, and the dimension of every topic is there."""
         names = [entry.id for entry in self.dimension]
-        ids = [*names, *(entry.id for entry in self.topic)]
+        ids = [*names, *(name for entry in self.topic for name in {entry.id, entry.label})]
         twice = next((one for one in ids if ids.count(one) > 1), None)
         if twice:
             raise ValueError(f"{twice!r} stands there twice")

@@ -1,11 +1,11 @@
-"""The store checked: each span against its page's text, passages whole, pages of tables there, derived indexes too."""
+"""The store checked: spans against the pages' texts, passages, tables, figures, cases, and the derived indexes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kb.derived import DerivedFiles, read_derived
-from kb.records import Passage
+from kb.records import Passage, TaggedDocument
 from kb.segment import JOINERS
 from kb.store import Store
 from kb.words import mend
@@ -37,6 +37,7 @@ def verify(store: Store, index: Path) -> Check:
             passages += 1
             spans += len(stored.passage.spans)
             problems += [f"{document.file}: {problem}" for problem in passage_problems(stored.passage, texts)]
+        problems += [f"{document.file}: {problem}" for problem in tagging_problems(store.tagged(document.id))]
         for table in store.tables(document.id):
             tables += 1
             if missing := sorted(set(table.pages) - set(texts)):
@@ -65,6 +66,20 @@ def passage_problems(passage: Passage, texts: dict[int, str]) -> Iterator[str]:
         at = end
     if at != len(passage.text):
         yield f"passage {passage.id}: {passage.text[at:][:20]!r} stands in no span"
+
+
+def tagging_problems(tagged: TaggedDocument) -> Iterator[str]:
+    """Figures and parts of cases that do not stand where they are said to."""
+    texts = {passage.id: passage.text for passage in tagged.passages}
+    for identity, figures in tagged.figures.items():
+        for figure in figures:
+            if texts[identity][figure.start : figure.end] != figure.text:
+                yield f"passage {identity}: figure {figure.text!r} does not stand at {figure.start}"
+    for case in tagged.cases:
+        for part in case.parts:
+            known = [texts[identity] for identity in part.passages if identity in texts]
+            if len(known) != len(part.passages) or part.start > len(known[0]) or (part.end or 0) > len(known[-1]):
+                yield f"case {case.id}: its part {part.label or part.role} does not stand in its passages"
 
 
 def derived_problems(store: Store, index: Path) -> Iterator[str]:

@@ -17,6 +17,8 @@ def main() -> None:
         app()
     except KbError as error:
         fail(str(error))
+    except sqlite3.IntegrityError:
+        raise  # a fault of ours, which is not the disk's
     except sqlite3.DatabaseError as error:  # found while reading or writing, past the checks at opening
         fail(f"the index cannot be read or written ({STORE_FILE}: {str(error)[:80]}); free the disk, or ingest anew")
     except KeyboardInterrupt:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,7 +14,7 @@ from rich.markup import escape
 from kb import __version__
 from kb.catalogue import parse_filters
 from kb.embed import Encoder, open_encoder
-from kb.errors import BadQuery
+from kb.errors import BadInput, BadQuery
 from kb.records import Filters
 from kb.settings import Settings, load_settings, read_passwords
 from kb.show import out
@@ -98,3 +100,14 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
     if show:
         out.print(f"kb {__version__}")
         raise typer.Exit
+
+
+@contextmanager
+def writing_to(path: Path | None) -> Iterator[None]:
+    """Name the file that cannot be written. Raises BadInput."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -118,7 +118,9 @@ def correct(
     no_topic: Annotated[bool, typer.Option("--no-topic", help="It has none of the topics.")] = False,
     role: Annotated[str | None, typer.Option(help="背景, 措施, 效果, 观点, 调研, 政策, 建议 or 其他.")] = None,
     year: Annotated[int | None, typer.Option(help="Year of the matter that it tells.")] = None,
+    no_year: Annotated[bool, typer.Option("--no-year", help="It tells of no year.")] = False,
     region: Annotated[str | None, typer.Option(help="Region that it tells of, such as 山东 or '山东 青岛'.")] = None,
+    no_region: Annotated[bool, typer.Option("--no-region", help="It tells of no region.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take back what was set by hand.")] = False,
     index: Index = None,
 ) -> None:
@@ -127,17 +129,25 @@ def correct(
     kb correct 3f9c2a7be01d4455 --bank 青岛银行 --dimension 生态 --topic open-banking
 
     The correction is written to corpus/overrides.toml (KB_OVERRIDES) under the
-    passage's id, which never changes, and holds at every tagging from now on.
+    passage's id, and holds at every tagging from now on.
     """
     from kb.build import correct as run
 
+    for name, value, none in (
+        ("bank", bank, no_bank),
+        ("topic", topic, no_topic),
+        ("year", year, no_year),
+        ("region", region, no_region),
+    ):
+        if none and value is not None:
+            raise typer.BadParameter(f"give --{name} or --no-{name}, not both")
     given = {
         "banks": [] if no_bank else bank,
         "dimension": dimension,
         "topics": [] if no_topic else topic,
         "role": role,
-        "year": year,
-        "region": region,
+        "year": 0 if no_year else year,
+        "region": "" if no_region else region,
     }
     changes = {name: value for name, value in given.items() if value is not None}
     if bool(changes) == undo:
@@ -157,7 +167,11 @@ def status(as_json: AsJson = False, index: Index = None) -> None:
         generation = store.snapshot()
         documents, passages = store.documents(), store.count_passages()
         problems, failures, model = store.problem_pages(), store.failures(), store.model()
-        stale = needs_retag(settings, store)
+        stale, unusable = False, ""
+        try:
+            stale = needs_retag(settings, store)
+        except BadInput as error:
+            unusable = str(error)
     if as_json:
         write_json(
             {
@@ -185,6 +199,8 @@ def status(as_json: AsJson = False, index: Index = None) -> None:
         out.print(f"… and {len(problems) - SHOWN} more pages; kb status --json lists all")
     if stale:
         out.print("[yellow]taxonomy, banks or overrides have changed since the reports were tagged:[/yellow] kb retag")
+    if unusable:
+        out.print(f"[red]cannot be used:[/red] {escape(unusable)}", highlight=False, soft_wrap=True)
     for failure in failures:
         out.print(f"[red]not read:[/red] {escape(failure.reason)}", highlight=False, soft_wrap=True)
 

@@ -8,8 +8,7 @@ from typing import Annotated, TextIO
 import typer
 
 from kb.catalogue import STORE_FILE
-from kb.cli.common import Index, app, err, settings_for
-from kb.errors import BadInput
+from kb.cli.common import Index, app, err, settings_for, writing_to
 from kb.export import document_json, exported_json, table_json, write_csv, write_jsonl, write_parquet
 from kb.spreadsheet import ENCODING, INDEX_FILE, write_folder, write_long
 from kb.store import Store
@@ -48,12 +47,8 @@ def export(
         raise typer.BadParameter("parquet needs a file: -o passages.parquet")
     with Store.open(settings_for(index).index / STORE_FILE) as store:
         store.snapshot()
-        try:
+        with writing_to(output):
             (export_tables if tables else export_passages)(store, format, output)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise BadInput(f"{output}: cannot be written: {error.strerror or error}") from error
 
 
 def export_passages(store: Store, format: str, output: Path | None) -> None:

@@ -1,7 +1,6 @@
 """Commands that ask: search, ask, and what is known of a passage, its figures and cases."""
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,13 +21,14 @@ from kb.cli.common import (
     filters_of,
     settings_for,
     write_json,
+    writing_to,
 )
 from kb.errors import BadQuery, KbError
 from kb.evaluate import read_lines
 from kb.export import answer_json, case_json, detail_json, figure_json, result_json
 from kb.search import Library, check_question, check_top
-from kb.show import show_answer, show_cases, show_passage, show_result, show_stated
-from kb.spreadsheet import write_figures
+from kb.show import show_answer, show_cases, show_figures, show_passage, show_result
+from kb.spreadsheet import ENCODING, write_figures
 
 
 @app.command()
@@ -140,26 +140,27 @@ def figures(
     topic: Topic = None,
     year: Year = None,
     report: Report = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output, for spreadsheets.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write them to this CSV file, for spreadsheets.")
+    ] = None,
     as_json: AsJson = False,
     index: Index = None,
 ) -> None:
     """Figures that the reports state: what is measured, value, date, comparison, and where it stands.
 
     kb figures --bank 台州银行
-    kb figures --name 不良贷款率 --csv > npl.csv
+    kb figures --name 不良贷款率 -o npl.csv
     """
-    if as_csv and as_json:
-        raise typer.BadParameter("give either --csv or --json")
     filters = filters_of(bank, dimension, topic, year, report)
     with Catalogue.open(settings_for(index)) as catalogue:
-        found = catalogue.figures(filters, name or "", unit or "")
+        found = catalogue.figures(filters, name or "", unit or "").items
+    if output:
+        with writing_to(output), output.open("w", encoding=ENCODING, newline="") as file:
+            write_figures(found, file)
     if as_json:
         write_json({"figures": [figure_json(stored) for stored in found]})
-    elif as_csv:
-        write_figures(found, sys.stdout)
-    else:
-        show_stated(found)
+    elif not output:
+        show_figures(found)
 
 
 @app.command()
@@ -178,8 +179,10 @@ def cases(
     kb cases --topic open-banking
     """
     filters = filters_of(bank, dimension, topic, year, report)
+    if case_id and filters:
+        raise typer.BadParameter("give either the id of a case or filters")
     with Catalogue.open(settings_for(index)) as catalogue:
-        found = [catalogue.store.case(case_id)] if case_id else catalogue.cases(filters)
+        found = (catalogue.store.case(case_id),) if case_id else catalogue.cases(filters).items
     if as_json:
         write_json(case_json(found[0]) if case_id else {"cases": [case_json(stored) for stored in found]})
     else:

@@ -12,7 +12,7 @@ from kb.errors import BadInput
 from kb.evaluate import evaluate, evaluate_tags, load_gold
 from kb.search import Library
 from kb.settings import load_settings
-from kb.show import show_figures, show_tag_figures
+from kb.show import show_scores, show_tag_scores
 
 
 @app.command()
@@ -63,5 +63,5 @@ def evaluate_command(
         retrieval = {"figures": [asdict(row) for row in figures], "abstentions": asdict(abstentions)}
         write_json({**retrieval, "tags": [asdict(row) for row in tags]})
     else:
-        show_figures(figures, abstentions)
-        show_tag_figures(tags)
+        show_scores(figures, abstentions)
+        show_tag_scores(tags)

@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-B = r"[ \t\u3000]{0,2}\n?[ \t\u3000]{0,2}"
-"""Blanks and a line break between a number and its unit, as PDF text has them."""
+from kb.tag.dates import HALF_WIDTH, B
 
 SCALES = {"": 1.0, "十": 1e1, "百": 1e2, "千": 1e3, "万": 1e4, "十万": 1e5, "百万": 1e6, "千万": 1e7, "亿": 1e8}
 SCALES |= {"十亿": 1e9, "百亿": 1e10, "千亿": 1e11, "万亿": 1e12, "十万亿": 1e13, "百万亿": 1e14}
@@ -36,6 +35,8 @@ FACTORS = {"‰": ("%", 0.1), "个基点": ("个百分点", 0.01), "基点": ("�
 FACTORS |= {"bps": FACTORS["bp"]}
 FACTORS |= {written: (unit, 1.0) for unit, forms in UNITS.items() for written in forms.split()}
 """Each way to write a unit → the unit, and what a number in it is multiplied with. Latin ones in any case."""
+
+SCALE_BEFORE = re.compile(rf"^{SCALE}")
 
 OTHER_WORDS = {
     "个月": "期",
@@ -83,15 +84,17 @@ UNIT = "|".join(
 NEAR = r"(?:(?:将近|接近|(?<![附最临])近|大约|(?<![节签预合条制公违履契])约|超过|(?<!赶)超|逾|不足|不到) ?)?"
 LIMIT = r"(?: ?及?(?:以上|以下|左右|以内|上下))?"
 HAN = "一二两三四五六七八九十百千万亿零"
+MOST_DIGITS = 20
+"""Numbers with more digits are codes."""
 NO_SHARE = "(?![立功为本效果长员交熟都型绩分就像品])"
 
 NUMBER = re.compile(
-    rf"(?P<near>{NEAR})(?<![\d.A-Za-z〔\[/+])(?P<number>(?:(?<=[：:（(\n])[-−])?"
+    rf"(?P<near>{NEAR})(?<![\d.A-Za-z〔\[/+])(?P<number>"
     rf"(?:\d{{1,3}}(?:,\d{{3}})+|\d{{1,3}}(?: \d{{3}})+(?![\d.])|\d+)(?:\.\d+)?)(?!\d)"
     rf"(?:{B}[多余几])?(?:{B}(?P<scale>{SCALE}))?(?:{B}[多余])?(?:(?P<gap>{B})(?P<unit>{UNIT}))?{LIMIT}"
 )
 HAN_NUMBER = re.compile(
-    rf"(?P<near>{NEAR})(?<![{HAN}第数几])(?P<number>[{HAN}]{{1,12}})(?P<more>[多余])?(?P<scale>[万亿])?"
+    rf"(?P<near>{NEAR})(?<![\d{HAN}第数几])(?P<number>[{HAN}]{{1,12}})(?P<more>[多余])?(?P<scale>[万亿])?"
     rf"(?P<unit>{UNIT})?{LIMIT}"
 )
 SHARE = re.compile(
@@ -114,6 +117,12 @@ SOLID = frozenset("分钟 秒 小时 倍 公里 个百分点 % 工作日".split(
 
 DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"两": 2}
 PLACES = {"十": 10, "百": 100, "千": 1000}
+MINUS = re.compile(rf"{NEAR}(?<![-−A-Za-z])[-−]$")
+COUNTED = re.compile(
+    rf"[\d{HAN}](?:{B}[多余几])?(?:{B}{SCALE})?(?:{B}[多余])?(?:{B}(?:{UNIT}|‰|成半?|[日月号]))?{LIMIT}\Z"
+)
+"""What makes a dash behind it that of a range: 5-10亿元, 第5家-10家."""
+COMPARED_DATE = re.compile(r"[较比][^，,。；：\n]{1,12}$")
 RANGE = re.compile(rf"{B}[-–—~～至到]{{1,2}}{B}")
 LISTED = re.compile(r" ?[、和与及] ?")
 ORIGIN = re.compile(r"[从由自][^，。；\n]{0,16}$")
@@ -168,7 +177,7 @@ def find_amounts(plain: str, is_taken: Callable[[int], bool]) -> list[Amount]:
             for match in pattern.finditer(plain)
             if (amount := read(match)) and not quoted[amount.start] and not is_taken(amount.start)
         ]
-    ordered = apart(found)
+    ordered = [signed(plain, amount, is_taken) for amount in apart(found)]
     return [amount for amount in moved(plain, listed(plain, list(ranges(plain, ordered)))) if not amount.bare]
 
 
@@ -183,21 +192,54 @@ def apart(amounts: Sequence[Amount]) -> list[Amount]:
     return kept
 
 
+def signed(plain: str, amount: Amount, is_taken: Callable[[int], bool]) -> Amount:
+    """The amount with the minus sign before it, which may follow a word such as 约; as it is where a dash is none.
+
+    The dash behind a number is that of a range, and so is one that touches a date; but not in 较年初-3.5%.
+    """
+    minus = MINUS.search(plain, max(amount.start - 6, 0), amount.start) if plain[amount.start].isdigit() else None
+    if not minus:
+        return amount
+    sign = amount.start - 1
+    window = max(sign - 20, 0)
+    end = window + len(plain[window:sign].rstrip(" \t\u3000"))
+    if end and is_taken(end - 1):
+        is_dash = end == sign and not COMPARED_DATE.search(plain, window, sign)
+    else:
+        is_dash = COUNTED.search(plain, window, end) is not None
+    return amount if is_dash else replace(amount, start=minus.start(), number=-amount.number)
+
+
 def arabic(match: re.Match[str]) -> Amount | None:
     """A number in figures, or None for numberings, codes and table lines."""
     text, start = match.string, match.start("number")
     unit = match["unit"] or ""
-    if NUMBERING.search(text, max(start - 6, 0), start):
+    if NUMBERING.search(text, max(start - 6, 0), start) or is_code(match["number"]):
         return None
     if unit and "\n" in match["gap"] and (start == 0 or text[start - 1] in "\n：:"):
         unit = ""
     if unit == "年" and CALENDAR.fullmatch(match["number"]):
         return None
-    number = float(match["number"].replace(",", "").replace(" ", "").replace("−", "-"))
+    number = float(match["number"].replace(",", "").replace(" ", ""))
     end = match.end() if unit or match["scale"] else match.end("number")
     if match["unit"] and not unit:
         end = match.end("scale") if match["scale"] else match.end("number")
     return amount_of(match.start(), end, number, match["scale"] or "", unit)
+
+
+def is_code(written: str) -> bool:
+    """Whether a number in figures is too long for one."""
+    return sum(char.isdigit() for char in written) > MOST_DIGITS
+
+
+def normal_unit(written: str) -> str:
+    """The unit of a figure's value for a unit as a person writes it: 亿元 → 元, BP → 个百分点, 万户 → 户.
+
+    An unknown one comes back as it is.
+    """
+    plain = written.strip().translate(HALF_WIDTH)
+    forms = (plain, plain.lower(), plain.upper(), SCALE_BEFORE.sub("", plain))
+    return next((FACTORS[form][0] for form in forms if form in FACTORS), written)
 
 
 def amount_of(start: int, end: int, number: float, scale: str, written: str) -> Amount:

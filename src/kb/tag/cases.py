@@ -3,8 +3,8 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from itertools import pairwise
 
@@ -127,7 +127,16 @@ def find_cases(document_id: str, passages: Sequence[Passage], book: BankBook) ->
     for section, marks in marked:
         if is_case(section, marks, own) and not has_narrower(section, sections):
             found.append((section.index, section_case(document_id, section, marks, passages)))
-    return tuple(case for _, case in sorted(found, key=lambda each: each[0]))
+    return tuple(told_apart(case for _, case in sorted(found, key=lambda each: each[0])))
+
+
+def told_apart(cases: Iterable[Case]) -> Iterator[Case]:
+    """Cases with an id each: two rows of one passage may bear one title."""
+    seen: Counter[str] = Counter()
+    for case in cases:
+        seen[case.id] += 1
+        again = f"{case.id}\n{seen[case.id]}"
+        yield case if seen[case.id] == 1 else replace(case, id=hashed(again))
 
 
 def sections_of(passages: Sequence[tuple[int, Passage]], book: BankBook) -> list[Section]:
@@ -349,7 +358,12 @@ def title_of(section: Section, passages: Sequence[Passage]) -> tuple[str, int]:
 
 def case_id(document_id: str, first: Passage, title: str) -> str:
     """A permanent id: it changes only with the document, the first passage or the title."""
-    return hashlib.sha256("\n".join((document_id, first.id, title)).encode()).hexdigest()[:16]
+    return hashed("\n".join((document_id, first.id, title)))
+
+
+def hashed(words: str) -> str:
+    """What an id is made of, as the id."""
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
 def parts_of(passages: Sequence[Passage], marks: Sequence[Mark]) -> tuple[CasePart, ...]:

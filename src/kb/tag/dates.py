@@ -14,7 +14,7 @@ HALF_WIDTH = str.maketrans("０１２３４５６７８９．％－〇○", "012
 """One character for one, so that offsets hold."""
 
 B = r"[ \t\u3000]{0,2}\n?[ \t\u3000]{0,2}"
-"""Blanks and a line break inside a date, as PDF text has them."""
+"""Blanks and a line break inside a date, or between a number and its unit, as PDF text has them."""
 
 MONTH = rf"(?:1[0-2]|0?[1-9]){B}月"
 MONTH_PART = (

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from kb.banks import default_bank_book
+from kb.banks import BankBook, default_bank_book
 from kb.records import Figure
-from kb.tag.amounts import LISTED, Amount, amount_of, find_amounts
+from kb.tag.amounts import LISTED, Amount, amount_of, find_amounts, is_code
 from kb.tag.dates import HALF_WIDTH, Date, find_dates, inside, is_compared, spans_of_titles
 from kb.tag.names import PORTIONS, Ground, begun, ground_of, name_after, name_before, name_of, words_between
 
@@ -79,8 +79,11 @@ class Cell:
     falls: bool
 
 
-def find_figures(text: str, report_year: int | None = None) -> tuple[Figure, ...]:
-    """The figures of a passage's text, in order. `report_year` tells the year of 去年 and the like."""
+def find_figures(text: str, report_year: int | None = None, book: BankBook | None = None) -> tuple[Figure, ...]:
+    """The figures of a passage's text, in order. `report_year` tells the year of 去年 and the like.
+
+    `book` (None: the packaged bank list) tells the banks, which are left out of names.
+    """
     plain = text.translate(HALF_WIDTH)
     dates = find_dates(text, report_year)
     blocked = sorted([*((date.start, date.end) for date in dates), *spans_of_titles(plain)])
@@ -89,7 +92,8 @@ def find_figures(text: str, report_year: int | None = None) -> tuple[Figure, ...
     if not found:
         return ()
     amounts = tuple(sorted(found, key=lambda amount: amount.start))
-    banks = tuple((mention.start, mention.end) for mention in default_bank_book().mentions(text))
+    known = default_bank_book() if book is None else book
+    banks = tuple((mention.start, mention.end) for mention in known.mentions(text))
     ground = ground_of(plain, dates, banks, amounts)
     return tuple(told(text, ground, amounts, cells))
 
@@ -108,7 +112,7 @@ def bare_cells(plain: str, cells: Sequence[Cell]) -> Iterator[Amount]:
     for cell in cells:
         number = BARE_CELL.fullmatch(plain, cell.start, cell.end)
         unit = BRACKET_UNIT.search(cell.name) or BRACKET_UNIT.search(cell.label)
-        if number and unit:
+        if number and unit and not is_code(number["number"]):
             value = float(number["number"].replace(",", "").replace("−", "-"))
             yield amount_of(number.start("number"), number.end("number"), value, unit["scale"] or "", unit["unit"])
 
@@ -184,7 +188,7 @@ def figure_of(text: str, amount: Amount, cell: Cell | None, name: str, date: Dat
         name = cell_name(cell)
         if CHANGE_COLUMN.match(cell.name) and cell.label:
             comparison, change_unit = cell.name, amount.unit
-            change = -amount.value if cell.falls else amount.value
+            change = -abs(amount.value) if cell.falls else amount.value
     unit = unit or next((usual for usual, names in USUAL_UNITS if names.search(name)), "")
     if amount.origin is not None:
         comparison = text[amount.origin_at : amount.end]
@@ -260,7 +264,9 @@ def compared(text: str, figure: Figure, change: Change, amount: Amount) -> Figur
     comparison = text[change.start : amount.end]
     if not change.sign:
         return replace(figure, comparison=comparison)
-    return replace(figure, comparison=comparison, change=change.sign * amount.value, change_unit=amount.unit)
+    # 下降-3.5% tells the fall twice
+    value = -abs(amount.value) if change.sign < 0 else amount.value
+    return replace(figure, comparison=comparison, change=value, change_unit=amount.unit)
 
 
 def date_of(ground: Ground, amount: Amount, changes: Sequence[tuple[int, int]]) -> Date | None:

@@ -121,7 +121,7 @@ def ground_of(
     sentences = tuple(match.end() for match in SENTENCE_END.finditer(plain) if match.start() not in soft)
     stops = tuple(end for end in sentences if plain[end - 1] in "。！？!?\n")
     last = plain.rstrip().rfind("\n") + 1
-    above = re.fullmatch(r"[-\d.,]+\S{0,3}\s*", plain[last:]) is not None
+    above = re.fullmatch(r"[-−\d.,]+\S{0,3}\s*", plain[last:]) is not None
     return Ground(plain, dates, banks, clauses, sentences, stops, above)
 
 

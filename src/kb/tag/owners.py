@@ -1,7 +1,7 @@
 """Whose passage is it: the banks that a passage is about, those that it only names, and its region."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kb.banks import BankBook, Mention
@@ -57,16 +57,21 @@ class Named:
     passing: tuple[Tag, ...]
 
 
-def owner_tags(passages: Sequence[Passage], book: BankBook) -> list[tuple[Tag, ...]]:
+def owner_tags(
+    passages: Sequence[Passage], book: BankBook, by_hand: Mapping[str, Sequence[Tag]] | None = None
+) -> list[tuple[Tag, ...]]:
     """The bank, mention and region tags of each passage of one document, in reading order.
 
     Reasons are told by source: heading (that heading), cell and text (the name as written), speaker (the signature),
     neighbour (the bank of the passage before, and the word that stands for it here), bank (of the region).
+    `by_hand` has the bank tags of passages, by id, that hold over what is found; region and 该行 go by them too.
     """
     found: list[tuple[Tag, ...]] = []
     before: tuple[Passage, list[Tag]] | None = None
     for passage in passages:
         tags = bank_tags(passage, before, book)
+        if by_hand and passage.id in by_hand:
+            tags = with_banks(tags, by_hand[passage.id])
         region = region_tag(passage, tags, book)
         found.append((*tags, *((region,) if region else ())))
         before = passage, tags
@@ -87,6 +92,12 @@ def bank_tags(passage: Passage, before: tuple[Passage, list[Tag]] | None, book: 
     owned = {tag.value for tag in owners}
     others = [only_mentioned(tag) for tag in (*named.about, *named.passing) if tag.value not in owned]
     return [*best_first(owners), *best_first(others)]
+
+
+def with_banks(tags: Sequence[Tag], banks: Sequence[Tag]) -> list[Tag]:
+    """Other bank tags in place of those found, and the mentions of other banks than these."""
+    names = {tag.value for tag in banks}
+    return [*banks, *(tag for tag in tags if tag.field is Field.MENTION and tag.value not in names)]
 
 
 def heading_owners(passage: Passage, named: Named, book: BankBook) -> list[Tag]:

@@ -1,16 +1,16 @@
 """The passages of one document → the same with all their tags, their figures, and the cases that they make up."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from kb import __version__
 from kb.banks import BankBook
-from kb.records import Document, Passage, TaggedDocument
+from kb.records import Case, Document, Passage, TaggedDocument
 from kb.tag.cases import find_cases
 from kb.tag.dates import year_tag
 from kb.tag.figures import find_figures
-from kb.tag.overrides import Overrides, overridden
+from kb.tag.overrides import Overrides, banks_by_hand, overridden
 from kb.tag.owners import owner_tags
 from kb.tag.roles import role_tag
 from kb.tag.topics import Rows, TopicRows, topic_tags
@@ -37,14 +37,25 @@ def tagging_digest(book: BankBook, taxonomy: Taxonomy, overrides: Overrides) -> 
 def tag_document(document: Document, passages: Sequence[Passage], rows: Rows, tagger: Tagger) -> TaggedDocument:
     """Tag a document's passages, in reading order. `rows` are their (n, dim) unit rows."""
     tagged = tag_passages(passages, rows, tagger, document.year)
-    figures = {passage.id: find_figures(passage.text, document.year) for passage in tagged}
-    cases = find_cases(document.id, tagged, tagger.book)
+    figures = {passage.id: find_figures(passage.text, document.year, tagger.book) for passage in tagged}
+    by_hand = banks_by_hand(tagger.overrides, tagger.source)
+    known = {passage.id: passage for passage in tagged}
+    cases = tuple(corrected(case, known, by_hand) for case in find_cases(document.id, tagged, tagger.book))
     return TaggedDocument(tagged, {identity: found for identity, found in figures.items() if found}, cases)
+
+
+def corrected(case: Case, passages: Mapping[str, Passage], by_hand: Container[str]) -> Case:
+    """A case with the banks of its passages, where those set `by_hand` left it none of the banks of its heading."""
+    inside = [identity for part in case.parts for identity in part.passages]
+    if not any(identity in by_hand for identity in inside):
+        return case
+    banks = tuple(dict.fromkeys(bank for identity in inside for bank in passages[identity].banks))
+    return replace(case, banks=tuple(bank for bank in case.banks if bank in banks) or banks)
 
 
 def tag_passages(passages: Sequence[Passage], rows: Rows, tagger: Tagger, year: int | None) -> tuple[Passage, ...]:
     """The passages with their tags; those set by hand hold. `year` is the report's."""
-    owners = owner_tags(passages, tagger.book)
+    owners = owner_tags(passages, tagger.book, banks_by_hand(tagger.overrides, tagger.source))
     subjects = topic_tags(passages, rows, tagger.taxonomy, tagger.topics)
     tagged: list[Passage] = []
     for passage, own, subject in zip(passages, owners, subjects, strict=True):

@@ -125,6 +125,9 @@ MOST = 3
 LEAST = 1.0
 """A passage whose best role stays below has none: 其他."""
 
+NO_SIGN = "无明显线索"
+"""Why a passage has no role: neither headings nor words speak enough for one."""
+
 
 @dataclass(slots=True)
 class _Evidence:
@@ -162,8 +165,10 @@ def role_tag(passage: Passage) -> Tag:
         return Tag(Field.ROLE, role, score, (reason,))
     found = weighed(passage)
     role = max(found, key=lambda name: found[name].weight, default="其他")
-    if role == "其他" or found[role].weight < LEAST:
-        return Tag(Field.ROLE, "其他", 0.5)
+    if role not in found or found[role].weight < LEAST:
+        return Tag(Field.ROLE, "其他", 0.5, (Reason("text", NO_SIGN),))
+    if role == "其他":
+        return Tag(Field.ROLE, "其他", 0.5, tuple(found[role].reasons))
     total = sum(each.weight for each in found.values())
     return Tag(Field.ROLE, role, round(found[role].weight / (total + LEAST), 2), tuple(found[role].reasons[:4]))
 

@@ -164,9 +164,9 @@ def dimension_tag(passage: Passage, scores: Mapping[Topic, float], taxonomy: Tax
         totals[dimension.id] += best[0] + SECOND_TOPIC_WEIGHT * max(best[-1], 0.0) if best else 0.0
     found = max(taxonomy.dimensions, key=lambda dimension: totals[dimension.id])
     first = max((t for t in scores if t.dimension == found.id), key=lambda topic: scores[topic], default=None)
-    why = (Reason("topic", first.label),) if first else ()
+    why = Reason("topic", first.label) if first else Reason("similarity", found.description)
     sure = 1 / sum(exp((total - totals[found.id]) / DIMENSION_TEMPERATURE) for total in totals.values())
-    return Tag(Field.DIMENSION, found.id, round(sure, 2), (*why, *term_reasons(found.terms, passage)))
+    return Tag(Field.DIMENSION, found.id, round(sure, 2), (why, *term_reasons(found.terms, passage)))
 
 
 def chosen_topics(passage: Passage, scores: Mapping[Topic, float], dimension: str, near: str | None) -> Iterator[Tag]:
