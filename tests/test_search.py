@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from kb.catalogue import parse_filters
+from kb.embed import PackagedE5
 from kb.errors import BadQuery, ModelMismatch, NothingMatches, UnknownName
-from kb.evaluate import evaluate, load_gold
+from kb.evaluate import evaluate, load_gold, score_run
 from kb.records import Filters, Kind, Passage, Span
 from kb.search import (
     MAX_QUOTE,
@@ -182,3 +183,19 @@ def test_every_gold_quote_stands_in_the_corpus_on_its_page(library: Library) -> 
     found = ["".join(answer["quote"].split()) in texts.get((answer["file"], answer["page"]), "") for answer in answers]
     missing = [answer["quote"] for answer, there in zip(answers, found, strict=True) if not there]
     assert len(missing) <= 0.03 * len(answers), missing
+
+
+def test_what_was_learnt_from_spoken_questions_helps_with_those_of_the_sample(library: Library) -> None:
+    questions = [question for question in load_gold(CORPUS / "gold.jsonl") if question.evidence]
+    words = [question.query for question in questions]
+    encoder = library.encoder
+    assert isinstance(encoder, PackagedE5)
+    found = {}
+    for name, rows in (("plain", encoder.plain_queries(words)), ("moved", encoder.queries(words))):
+        run = [
+            (question, library.search_row(question.query, row, 10, question.filters).hits)
+            for question, row in zip(questions, rows, strict=True)
+        ]
+        found[name] = {score.type: score.values["ndcg"] for score in score_run(run)}
+    assert found["moved"]["all"] > found["plain"]["all"] + 0.01
+    assert found["moved"]["how"] > found["plain"]["how"]

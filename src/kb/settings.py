@@ -34,9 +34,9 @@ class Settings(BaseSettings):
     page_seconds: float = Field(20, gt=0, description="a page that takes longer to read is given up")
     worker_mb: int = Field(1500, ge=200, description="megabytes of memory that a reading process may use")
     password_file: Path | None = Field(None, description="file of passwords for encrypted reports, one a line, UTF-8")
-    dense_weight: float = Field(0.7, ge=0, le=1, description="share of the dense score in the fused one")
+    dense_weight: float = Field(0.75, ge=0, le=1, description="share of the dense score in the fused one")
     abstain_below: float | None = Field(
-        None, description="a search whose best cosine is lower abstains; unset: 0.86 for the packaged model, else never"
+        None, description="a search whose best cosine is lower abstains; unset: 0.74 for the packaged model, else never"
     )
 
     @property
