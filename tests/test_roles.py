@@ -1,8 +1,10 @@
 """Roles: what marks a passage's part in the argument, and what its words say where nothing marks it."""
 
+from dataclasses import replace
+
 import pytest
 
-from kb.records import Field, Kind, Passage, Span
+from kb.records import Field, Kind, Passage, Span, Tag
 from kb.tag.roles import column_role, label_role, role_tag, tells_effect
 
 
@@ -111,3 +113,13 @@ def test_no_role_has_a_reason_too(given: Passage, source: str, detail: str) -> N
     tag = role_tag(given)
     assert tag.value == "其他"
     assert (tag.reasons[0].source, tag.reasons[0].detail) == (source, detail)
+
+
+def test_a_passage_about_a_bank_leans_to_what_it_did():
+    words = passage("该行与当地合作社同吃同住，一户一册地记下来。")
+    about = replace(words, tags=(Tag(Field.BANK, "台州银行"),))
+    assert (role_tag(words).value, role_tag(about).value) == ("其他", "措施")
+
+
+def test_supplying_and_answering_are_no_advice():
+    assert role_tag(passage("该银行向上游供应设备，快速响应需求，搭建平台。")).value == "措施"

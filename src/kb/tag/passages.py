@@ -59,8 +59,9 @@ def tag_passages(passages: Sequence[Passage], rows: Rows, tagger: Tagger, year: 
     subjects = topic_tags(passages, rows, tagger.taxonomy, tagger.topics)
     tagged: list[Passage] = []
     for passage, own, subject in zip(passages, owners, subjects, strict=True):
+        known = replace(passage, tags=(*own, *subject))
         dated = year_tag(passage, year)
-        found = replace(passage, tags=(*own, *subject, role_tag(passage), *((dated,) if dated else ())))
+        found = replace(known, tags=(*known.tags, role_tag(known), *((dated,) if dated else ())))
         override = tagger.overrides.get(passage.id)
         tagged.append(overridden(found, override, tagger.source) if override else found)
     return tuple(tagged)

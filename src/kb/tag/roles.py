@@ -87,13 +87,15 @@ _WORDS = (
     (
         "建议",
         2.5,
-        re.compile(rf"{_WHO}[^，。；]{{0,14}}?(?:应当?|可以?|(?<![主重必需只])要|需要?|必须|亟待|亟需|宜)(?!求|素|点)"),
+        re.compile(
+            rf"{_WHO}[^，。；]{{0,14}}?(?:(?<![供响适相反对效])应当?|可以?|(?<![主重必需只])要|需要?|必须|亟待|亟需|宜)(?!求|素|点)"
+        ),
     ),
     (
         "建议",
         1.5,
         re.compile(
-            "应当|应该|应(?=[加优结积充进着根持坚重注以从在建])|需要|建议|可以(?:考虑|借助|通过|从)|必须|不要|不能|务必|避免|切忌|要(?=[加建注坚以在根充重把抓善])"
+            "应当|应该|(?<![供响适相反对效])应(?=[加优结积充进着根持坚重注以从在建])|需要|建议|可以(?:考虑|借助|通过|从)|必须|不要|不能|务必|避免|切忌|要(?=[加建注坚以在根充重把抓善])"
         ),
     ),
     (
@@ -121,6 +123,9 @@ _WORDS = (
 
 MOST = 3
 """Words of one kind count up to this many times."""
+
+BANK_ACTS = 2.0
+"""What it weighs for 措施 that a passage is about a bank: most such passages tell what it did."""
 
 LEAST = 1.0
 """A passage whose best role stays below has none: 其他."""
@@ -236,6 +241,8 @@ def weighed(passage: Passage) -> dict[str, _Evidence]:
             if pattern.search(heading):
                 add(role, weight / (depth + 1), "heading", heading)
                 break
+    if passage.banks:
+        add("措施", BANK_ACTS, "text", passage.banks[0])
     scale = max(1.0, len(passage.text) / 200)
     for role, weight, pattern in _WORDS:
         hits = [hit[0] for hit in pattern.finditer(passage.text)]
