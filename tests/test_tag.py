@@ -15,7 +15,7 @@ from kb.embed import Encoder
 from kb.records import Document, Field, Kind, Passage, Reason
 from kb.tag.overrides import Override
 from kb.tag.passages import Tagger, tag_document, tag_passages
-from kb.tag.topics import LEAST_TOPIC, TopicRows, chosen_topics, how_sure, similarities, to_topic_rows
+from kb.tag.topics import LEAST_TOPIC, TopicRows, chosen_topics, how_sure, similarities, to_topic_rows, words_of
 from kb.taxonomy import Taxonomy, default_taxonomy
 
 
@@ -140,7 +140,7 @@ def test_a_plain_passage_is_tagged_with_more_confidence_than_a_vague_one(stage: 
 def test_no_topic_where_nothing_fits(stage: Stage):
     low = dict.fromkeys(stage.taxonomy.topics, 1.0)
     assert how_sure(1.0) < LEAST_TOPIC
-    assert list(chosen_topics(passage("又过了一年。"), low, "组织", None)) == []
+    assert list(chosen_topics(words_of(passage("又过了一年。")), low, "组织", None)) == []
 
 
 def test_a_small_report_is_tagged_about_as_a_large_one(stage: Stage):

@@ -344,7 +344,8 @@ def retag(settings: Settings, open_encoder: Callable[[], Encoder], done: Callabl
         changed = count = 0
         known: set[str] = set()
         for document in store.documents(live=False):
-            old, new = store.tagged(document.id), tagged_anew(document, store, tagger)
+            old = store.tagged(document.id)
+            new = tag_document(document, old.passages, store.whole_rows(document.id), tagger)
             changed += sum(
                 one != other or old.figures.get(one.id) != new.figures.get(one.id)
                 for one, other in zip(old.passages, new.passages, strict=True)

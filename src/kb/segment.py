@@ -1,12 +1,11 @@
 """Blocks → passages: stretches of one section, of 120 to 400 characters where the text allows, with their spans."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from kb.records import Block, Kind, Page, Passage, Piece, Span, pages_of
-from kb.words import mend, sentences
+from kb.words import hashed, mend, sentences
 
 LEAST = 120
 AIM = 340
@@ -365,7 +364,7 @@ def number_passages(drafts: Sequence[Draft], sha256: str) -> list[Passage]:
         key = page, text
         seen[key] += 1
         material = "\x1f".join((sha256, str(page), text, str(seen[key])))
-        identity = hashlib.sha256(material.encode()).hexdigest()[:16]
+        identity = hashed(material)
         path = tuple(heading.text for heading in draft.path)
         passages.append(Passage(identity, passage_kind(draft), path, text, spans))
     return passages

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from kb.evaluate import Abstentions, Scores, TagScores
-from kb.records import Answer, Citation, Field, Hit, Page, Passage
+from kb.records import Answer, Citation, Document, Field, Hit, Page, Passage
 from kb.search import SearchResult
 from kb.store import StoredCase, StoredFigure, StoredPassage
 from kb.taxonomy import Taxonomy
@@ -36,10 +36,13 @@ def show_hit(hit: Hit) -> None:
     tags = " · ".join(filter(None, ["、".join(passage.banks), passage.dimension, passage.role]))
     out.print(f"[bold]{hit.rank}.[/bold] {escape(tags)}  [dim]{passage.id}[/dim]")
     out.print(f"   “{escape(hit.quote)}”", highlight=False, soft_wrap=True)
-    place = f"{document.title}，第 {join_numbers(passage.pages)} {UNITS[document.unit]}（{document.file}）"
-    out.print(
-        f"   [dim]{escape(place)}  {escape(' › '.join(passage.heading[-2:]))}[/dim]\n", highlight=False, soft_wrap=True
-    )
+    place, path = place_of(document, passage.pages), " › ".join(passage.heading[-2:])
+    out.print(f"   [dim]{escape(place)}  {escape(path)}[/dim]\n", highlight=False, soft_wrap=True)
+
+
+def place_of(document: Document, pages: tuple[int, ...]) -> str:
+    """The report's title, pages or sections, and file."""
+    return f"{document.title}，第 {join_numbers(pages)} {UNITS[document.unit]}（{document.file}）"
 
 
 def join_numbers(numbers: tuple[int, ...]) -> str:
@@ -108,7 +111,7 @@ FIELDS = {
 def show_passage(stored: StoredPassage, figures: Sequence[StoredFigure], taxonomy: Taxonomy) -> None:
     """A passage: source, text, tags with what they come from, figures."""
     passage, document = stored.passage, stored.document
-    place = f"{document.title}，第 {join_numbers(passage.pages)} {UNITS[document.unit]}（{document.file}）"
+    place = place_of(document, passage.pages)
     out.print(f"[bold]{escape(place)}[/bold]  [dim]{passage.id}[/dim]", highlight=False, soft_wrap=True)
     out.print(f"[dim]{escape(' › '.join(passage.heading))}[/dim]\n", highlight=False, soft_wrap=True)
     out.print(escape(passage.text) + "\n", highlight=False, soft_wrap=True)
@@ -154,7 +157,7 @@ def show_cases(cases: Sequence[StoredCase], whole: bool) -> None:
             shown = text if whole else text[:SHOWN_OF_PART].replace("\n", " ") + "…" * (len(text) > SHOWN_OF_PART)
             name = part.label or part.role
             out.print(f"  [bold]{escape(name)}[/bold] {escape(shown)}", highlight=False, soft_wrap=True)
-        place = f"{document.title}，第 {join_numbers(case.pages)} {UNITS[document.unit]}（{document.file}）"
+        place = place_of(document, case.pages)
         out.print(f"  [dim]{escape(place)}  {len(stored.figures)} 个数据[/dim]\n", highlight=False, soft_wrap=True)
 
 

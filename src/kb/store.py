@@ -263,7 +263,7 @@ class Store:
         """Give stored documents, by their ids, other tags, figures and cases, all in one transaction."""
         with transaction(self._db):
             for document, tagged in documents:
-                rows = {stored.passage.id: stored.row for stored in self.passages_of(document)}
+                rows = dict(self._db.execute("SELECT id, row FROM passages WHERE document = ?", (document,)).fetchall())
                 for table in ("tags", "figures"):
                     self._db.execute(
                         f"DELETE FROM {table} WHERE passage IN (SELECT row FROM passages WHERE document = ?)",

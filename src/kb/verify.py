@@ -33,11 +33,12 @@ def verify(store: Store, index: Path) -> Check:
         texts = {page.number: page.text for page in store.pages(document.id)}
         if len(texts) != document.page_count:
             problems.append(f"{document.file}: {len(texts)} of {document.page_count} pages are stored")
-        for stored in store.passages_of(document.id):
+        tagged = store.tagged(document.id)
+        for passage in tagged.passages:
             passages += 1
-            spans += len(stored.passage.spans)
-            problems += [f"{document.file}: {problem}" for problem in passage_problems(stored.passage, texts)]
-        problems += [f"{document.file}: {problem}" for problem in tagging_problems(store.tagged(document.id))]
+            spans += len(passage.spans)
+            problems += [f"{document.file}: {problem}" for problem in passage_problems(passage, texts)]
+        problems += [f"{document.file}: {problem}" for problem in tagging_problems(tagged)]
         for table in store.tables(document.id):
             tables += 1
             if missing := sorted(set(table.pages) - set(texts)):

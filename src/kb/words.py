@@ -1,5 +1,6 @@
 """Text → mended text, folded text, tokens and sentences: the same functions when indexing and when asking."""
 
+import hashlib
 import logging
 import re
 import unicodedata
@@ -91,6 +92,11 @@ def query_tokens(text: str) -> list[str]:
     """The tokens of a question without the words that every question has; all tokens where nothing else is left."""
     found = tokens(text)
     return [token for token in found if token not in stop_words()] or found
+
+
+def hashed(words: str) -> str:
+    """Words as an id that says nothing of them: 16 hexadecimal digits of their SHA-256."""
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
 def sentences(text: str) -> list[tuple[int, int]]:

@@ -1,6 +1,5 @@
 """Tagged passages of one document → the cases that they make up: what one bank did, told in parts."""
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +10,9 @@ from itertools import pairwise
 from kb.banks import BankBook
 from kb.marks import BULLET, CAPTION, NUMBERED
 from kb.records import Case, CasePart, Kind, Passage
+from kb.tag.cells import Cell, cells_of, lines_of
 from kb.tag.roles import SPEAKER_HEADING, VOICES, column_role, first_words, label_role, tells_effect
+from kb.words import hashed
 
 CASE_LABEL = re.compile("案例|他山之石|最佳实践|先进(?:经验|做法)")
 """In a heading: what stands below it are cases."""
@@ -99,15 +100,6 @@ class Mark:
     start: int
     role: str
     label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A cell of a table row: its column's name, and its bounds in the passage's text."""
-
-    name: str
-    start: int
-    end: int
 
 
 def find_cases(document_id: str, passages: Sequence[Passage], book: BankBook) -> tuple[Case, ...]:
@@ -301,14 +293,6 @@ def text_marks(number: int, passage: Passage) -> list[Mark]:
     return marks
 
 
-def lines_of(text: str) -> Iterator[tuple[int, int]]:
-    """The bounds of a text's lines."""
-    at = 0
-    for line in text.split("\n"):
-        yield at, at + len(line)
-        at += len(line) + 1
-
-
 def is_item(line: str) -> bool:
     """Whether a line is a point of a list."""
     return bool(BULLET.match(line) or NUMBERED.match(line))
@@ -359,11 +343,6 @@ def title_of(section: Section, passages: Sequence[Passage]) -> tuple[str, int]:
 def case_id(document_id: str, first: Passage, title: str) -> str:
     """A permanent id: it changes only with the document, the first passage or the title."""
     return hashed("\n".join((document_id, first.id, title)))
-
-
-def hashed(words: str) -> str:
-    """What an id is made of, as the id."""
-    return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
 def parts_of(passages: Sequence[Passage], marks: Sequence[Mark]) -> tuple[CasePart, ...]:
@@ -427,16 +406,12 @@ def effect_at(text: str) -> int:
 
 def rows_of(passage: Passage) -> Iterator[list[Cell]]:
     """The rows of a table passage, as cells behind their columns' names; lines without a name are in none."""
-    names = {span.at for span in passage.spans if span.name}
     row: list[Cell] = []
-    for at, end in lines_of(passage.text):
-        name, colon, _ = passage.text[at:end].partition("：")
-        if not colon or at not in names:
-            continue
-        if row and name == row[0].name:
+    for cell in cells_of(passage):
+        if row and cell.name == row[0].name:
             yield row
             row = []
-        row.append(Cell(name, at + len(name) + 1, end))
+        row.append(cell)
     if row:
         yield row
 

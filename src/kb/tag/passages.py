@@ -1,6 +1,5 @@
 """The passages of one document → the same with all their tags, their figures, and the cases that they make up."""
 
-import hashlib
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +14,7 @@ from kb.tag.owners import owner_tags
 from kb.tag.roles import role_tag
 from kb.tag.topics import Rows, TopicRows, topic_tags
 from kb.taxonomy import Taxonomy
+from kb.words import hashed
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Tagger:
 def tagging_digest(book: BankBook, taxonomy: Taxonomy, overrides: Overrides) -> str:
     """A hash of what tagging goes by: another one says that passages would get other tags now."""
     known = __version__, book.banks, taxonomy, sorted(overrides.items())
-    return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
+    return hashed(repr(known))
 
 
 def tag_document(document: Document, passages: Sequence[Passage], rows: Rows, tagger: Tagger) -> TaggedDocument:

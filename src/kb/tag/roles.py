@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kb.marks import CAPTION, is_speaker
 from kb.records import Field, Kind, Passage, Reason, Tag
+from kb.tag.cells import cells_of
 
 _LABEL_WORDS = (
     ("背景", "背景|缘起|起因|痛点|困境|难点|挑战|面临的?(?:问题|挑战|困难|痛点)"),
@@ -195,7 +196,7 @@ def marked_role(passage: Passage) -> tuple[str, float, Reason] | None:
 
 def column_mark(passage: Passage) -> tuple[str, float, Reason] | None:
     """The role that a table's columns name."""
-    names = column_names(passage) if passage.kind is Kind.TABLE else []
+    names = [cell.name for cell in cells_of(passage)] if passage.kind is Kind.TABLE else []
     return next(((column_role(name), 0.85, Reason("label", name)) for name in names if column_role(name)), None)
 
 
@@ -212,18 +213,6 @@ def text_mark(text: str) -> tuple[str, float, Reason] | None:
 def first_words(line: str) -> str:
     """A line's part before a colon or blank, or all of it."""
     return re.split(r"[：:　\s]", line, maxsplit=1)[0]
-
-
-def column_names(passage: Passage) -> list[str]:
-    """The names of a table passage's columns, as they stand before the cells."""
-    starts = {span.at for span in passage.spans if span.name}
-    names: list[str] = []
-    at = 0
-    for line in passage.text.split("\n"):
-        if at in starts:
-            names.append(line.partition("：")[0])
-        at += len(line) + 1
-    return names
 
 
 def weighed(passage: Passage) -> dict[str, _Evidence]:

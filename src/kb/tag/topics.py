@@ -59,6 +59,14 @@ class TopicRows:
     owner: NDArray[np.intp]
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A passage's text and its innermost headings, folded for looking terms up."""
+
+    text: str
+    heading: str
+
+
 def taxonomy_texts(taxonomy: Taxonomy) -> list[str]:
     """What is embedded of a taxonomy: each topic's label with its description, then all examples."""
     described = [f"{topic.label}：{topic.description}" for topic in taxonomy.topics]
@@ -81,10 +89,11 @@ def topic_tags(passages: Sequence[Passage], rows: Rows, taxonomy: Taxonomy, topi
     examples = [example for topic in taxonomy.topics for example in topic.examples]
     tagged: list[tuple[Tag, ...]] = []
     for at, passage in enumerate(passages):
-        scores = topic_scores(passage, similar[at], topics)
-        side = dimension_tag(passage, scores, taxonomy)
+        words = words_of(passage)
+        scores = topic_scores(words, similar[at], topics)
+        side = dimension_tag(passage, words, scores, taxonomy)
         near = None if nearest is None else examples[nearest[at]]
-        tagged.append((side, *chosen_topics(passage, scores, side.value, near)))
+        tagged.append((side, *chosen_topics(words, scores, side.value, near)))
     return tagged
 
 
@@ -120,18 +129,17 @@ def standard_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return scores
 
 
-def topic_scores(passage: Passage, similarity: NDArray[np.float64], topics: TopicRows) -> dict[Topic, float]:
+def topic_scores(words: Words, similarity: NDArray[np.float64], topics: TopicRows) -> dict[Topic, float]:
     """Each topic's score: its terms in text and headings, and the encoder's similarity."""
-    text, heading = words_of(passage)
     return {
-        topic: term_score(topic.terms, text, heading) + float(near)
+        topic: term_score(topic.terms, words) + float(near)
         for topic, near in zip(topics.topics, similarity, strict=True)
     }
 
 
-def words_of(passage: Passage) -> tuple[str, str]:
+def words_of(passage: Passage) -> Words:
     """The folded text of a passage, and its innermost headings."""
-    return fold(passage.text), fold("\n".join(passage.heading[-3:]))
+    return Words(fold(passage.text), fold("\n".join(passage.heading[-3:])))
 
 
 @lru_cache(maxsize=10_000)
@@ -140,36 +148,35 @@ def folded(term: str) -> str:
     return fold(term)
 
 
-def term_score(terms: Sequence[str], text: str, heading: str) -> float:
+def term_score(terms: Sequence[str], words: Words) -> float:
     """How strongly terms show: repeated ones count ever less, longer ones more, those in headings double."""
     score = 0.0
     for term in terms:
         word = folded(term)
         weight = 1.0 if len(word) >= 4 else 0.8 if len(word) == 3 else 0.6
-        score += weight * (log1p(text.count(word)) + HEADING_WEIGHT * (word in heading))
+        score += weight * (log1p(words.text.count(word)) + HEADING_WEIGHT * (word in words.heading))
     return score
 
 
-def dimension_tag(passage: Passage, scores: Mapping[Topic, float], taxonomy: Taxonomy) -> Tag:
+def dimension_tag(passage: Passage, words: Words, scores: Mapping[Topic, float], taxonomy: Taxonomy) -> Tag:
     """The dimension whose two best topics and own terms show most; one named in a heading as 战略层面 wins outright."""
     for heading in reversed(passage.heading):
         named = [dimension.id for dimension in taxonomy.dimensions if f"{dimension.id}层面" in heading]
         if len(named) == 1:
             return Tag(Field.DIMENSION, named[0], reasons=(Reason("heading", heading),))
-    text, heading = words_of(passage)
     totals: dict[str, float] = {}
     for dimension in taxonomy.dimensions:
         best = sorted((score for topic, score in scores.items() if topic.dimension == dimension.id), reverse=True)[:2]
-        totals[dimension.id] = DIMENSION_WEIGHT * term_score(dimension.terms, text, heading)
+        totals[dimension.id] = DIMENSION_WEIGHT * term_score(dimension.terms, words)
         totals[dimension.id] += best[0] + SECOND_TOPIC_WEIGHT * max(best[-1], 0.0) if best else 0.0
     found = max(taxonomy.dimensions, key=lambda dimension: totals[dimension.id])
     first = max((t for t in scores if t.dimension == found.id), key=lambda topic: scores[topic], default=None)
     why = Reason("topic", first.label) if first else Reason("similarity", found.description)
     sure = 1 / sum(exp((total - totals[found.id]) / DIMENSION_TEMPERATURE) for total in totals.values())
-    return Tag(Field.DIMENSION, found.id, round(sure, 2), (why, *term_reasons(found.terms, passage)))
+    return Tag(Field.DIMENSION, found.id, round(sure, 2), (why, *term_reasons(found.terms, words)))
 
 
-def chosen_topics(passage: Passage, scores: Mapping[Topic, float], dimension: str, near: str | None) -> Iterator[Tag]:
+def chosen_topics(words: Words, scores: Mapping[Topic, float], dimension: str, near: str | None) -> Iterator[Tag]:
     """Up to three topics: the best of the passage's dimension first, then others near it, none where nothing shows.
 
     `near` is the example that the passage is nearest to.
@@ -182,7 +189,7 @@ def chosen_topics(passage: Passage, scores: Mapping[Topic, float], dimension: st
     others = [topic for topic in ranked if topic is not first and scores[topic] >= least]
     for topic in (first, *others)[:MAX_TOPICS]:
         like = near if near in topic.examples else topic.description
-        reasons = (*term_reasons(topic.terms, passage), Reason("similarity", like))
+        reasons = (*term_reasons(topic.terms, words), Reason("similarity", like))
         yield Tag(Field.TOPIC, topic.id, round(how_sure(scores[topic]), 2), reasons)
 
 
@@ -191,9 +198,8 @@ def how_sure(score: float) -> float:
     return 1 / (1 + exp(-TOPIC_STEEPNESS * (score - TOPIC_MIDDLE)))
 
 
-def term_reasons(terms: Sequence[str], passage: Passage) -> Iterator[Reason]:
+def term_reasons(terms: Sequence[str], words: Words) -> Iterator[Reason]:
     """The terms that a passage has in its headings, and those in its text."""
-    text, heading = words_of(passage)
-    for source, words in (("heading", heading), ("term", text)):
-        if found := [term for term in terms if folded(term) in words]:
+    for source, told in (("heading", words.heading), ("term", words.text)):
+        if found := [term for term in terms if folded(term) in told]:
             yield Reason(source, "、".join(found[:MOST_TERMS]))
