@@ -11,7 +11,7 @@ import pdfs
 import pytest
 from filelock import FileLock
 
-from kb import build
+from kb import build, writing
 from kb.answer import ask
 from kb.build import find_files, ingest, remove
 from kb.catalogue import STORE_FILE
@@ -240,7 +240,7 @@ def test_several_processes_read_the_same_as_one(settings: Settings, tmp_path: Pa
 
 
 def test_one_writer_at_a_time(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(writing, "LOCK_SECONDS", 0.1)
     settings.index.mkdir()
     with FileLock(settings.index / "writing.lock"), pytest.raises(IndexBusy, match="another process"):
         run(settings, SMALL)

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kb.banks import default_bank_book
-from kb.build import correct
 from kb.catalogue import STORE_FILE
 from kb.errors import BadInput, IndexBusy
 from kb.records import Document, Field, Kind, Passage, Reason, Span, TaggedDocument
+from kb.retag import correct
 from kb.settings import Settings
 from kb.store import Store
 from kb.tag import overrides as module

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from conftest import CACHE, CORPUS, ROOT, Silent, encoder, run_kb
 
-from kb.build import correct, ingest, needs_retag, retag
+from kb.build import ingest
 from kb.catalogue import STORE_FILE, Catalogue
 from kb.embed import Encoder
 from kb.errors import BadInput, IndexMissing, NotFound
 from kb.metadata import Given
 from kb.records import Field, Filters, Passage
+from kb.retag import correct, needs_retag, retag
 from kb.search import Library
 from kb.settings import Settings
 from kb.store import Store

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from kb.build import Outcome
+if TYPE_CHECKING:  # it brings the readers along, which tagging does not need
+    from kb.build import Outcome
 
 WORDS = {
     "added": "[green]added[/green]",
@@ -54,7 +56,7 @@ class Bars:
         """So many are embedded."""
         self._bars.update(self._task, completed=done)
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: "Outcome") -> None:
         """Say what became of a file."""
         self._bars.update(self._task, visible=False)
         detail = f" {outcome.passages} passages" if outcome.passages else escape(f" {outcome.reason}".rstrip())

@@ -92,8 +92,8 @@ def retag(as_json: AsJson = False, index: Index = None) -> None:
     Nothing is read or embedded again: KB_TAXONOMY and KB_BANKS name files of
     your own, and corpus/overrides.toml (KB_OVERRIDES) holds what was set by hand.
     """
-    from kb.build import retag as run
     from kb.progress import counting
+    from kb.retag import retag as run
 
     settings = settings_for(index)
     with counting(err, "tagging") as done:
@@ -131,7 +131,7 @@ def correct(
     The correction is written to corpus/overrides.toml (KB_OVERRIDES) under the
     passage's id, and holds at every tagging from now on.
     """
-    from kb.build import correct as run
+    from kb.retag import correct as run
 
     for name, value, none in (
         ("bank", bank, no_bank),
@@ -160,7 +160,7 @@ def correct(
 @app.command()
 def status(as_json: AsJson = False, index: Index = None) -> None:
     """What is in the index: reports, passages, pages and files that could not be read."""
-    from kb.build import needs_retag
+    from kb.retag import needs_retag
 
     settings = settings_for(index)
     with Store.open(settings.index / STORE_FILE) as store:
