@@ -122,7 +122,11 @@ def shelf_of(request: Request) -> Shelf:
 
 
 OfShelf = Annotated[Shelf, Depends(shelf_of)]
+WantedResults = Annotated[Filters, Depends(ReadFilters("q", "top", "explain"))]
 Wanted = Annotated[Filters, Depends(ReadFilters("q", "top"))]
+Explain = Annotated[
+    bool, Query(description="Also tell what was looked for, and how each result was ranked.", examples=[False])
+]
 WantedFigures = Annotated[Filters, Depends(ReadFilters("name", "unit", "limit", "offset"))]
 WantedCases = Annotated[Filters, Depends(ReadFilters("limit", "offset"))]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many.", examples=[100])]
@@ -152,12 +156,15 @@ def or_csv(responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[s
 @router.get(
     "/v1/search",
     tags=["questions"],
+    response_model_exclude_unset=True,
     responses=answers(SearchResponse, BadQuery, UnknownName, NothingMatches, *INDEX_ERRORS),
 )
-def search(shelf: OfShelf, q: Question, filters: Wanted, top: Top = 10) -> SearchResponse:
+def search(
+    shelf: OfShelf, q: Question, filters: WantedResults, top: Top = 10, explain: Explain = False
+) -> SearchResponse:
     """Ranked excerpts for a question."""
     with shelf.borrow() as library:
-        return SearchResponse.model_validate(result_json(library.search(q, top, filters)))
+        return SearchResponse.model_validate(result_json(library.search(q, top, filters, explain)))
 
 
 @router.get(

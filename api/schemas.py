@@ -88,10 +88,95 @@ class Ranked(Record):
     score: Score
 
 
+class Twin(Record):
+    """A passage that says the same elsewhere."""
+
+    passage_id: PassageId
+    doc: DocumentOf
+    pages: Pages
+
+
+class HitScores(Record):
+    """How a result was ranked."""
+
+    whole: float = Field(description="Cosine of the passage.", examples=[0.8409])
+    sentence: float = Field(description="Cosine of its best sentence.", examples=[0.8572])
+    lexical: float = Field(description="BM25.", examples=[14.2083])
+    bonus: float = Field(description="For the bank or report that the question names.", examples=[0.0])
+    fused: float = Field(description="What they make together.", examples=[3.2226])
+    rerank: float | None = Field(description="Score of the reranker; null where it was not asked.", examples=[0.93])
+    words: list[str] = Field(
+        description="Words of the question, or synonyms of them, that it has.", examples=[["金融科技", "人才"]]
+    )
+
+
 class SearchHit(TaggedPassage, Ranked):
     """A passage found. Rank and score come first: pydantic takes the fields of the last class before the others'."""
 
     quote: str = Field(description="The part of `text` that answers best, at most 160 characters.", examples=[QUOTE])
+    also: list[Twin] = Field(description="Where the same is said elsewhere.", examples=[[]])
+    scores: HitScores | None = Field(default=None, description="With explain=true only.", examples=[None])
+
+
+class AppliedFilters(Record):
+    """The filters that were set, by canonical names."""
+
+    bank: list[str] = Field(description="Banks.", examples=[[]])
+    dimension: list[str] = Field(description="Dimensions.", examples=[["组织"]])
+    topic: list[str] = Field(description="Ids of topics.", examples=[[]])
+    year: list[int] = Field(description="Years of reports.", examples=[[]])
+    report: list[str] = Field(description="Reports, as they were named.", examples=[[]])
+
+
+class Understood(Record):
+    """What was understood of the question. Passages of its banks and reports come first; nothing of it filters."""
+
+    banks: list[str] = Field(description="Banks that it names.", examples=[[]])
+    years: list[int] = Field(description="Years that it names.", examples=[[]])
+    reports: list[DocumentBrief] = Field(description="Reports that it names.", examples=[[]])
+    many_banks: bool = Field(
+        description="It asks over many banks: of the first ten, at most three results are about one.", examples=[True]
+    )
+    look: str = Field(description="plain, figures or spoken: which half of the search counts more.", examples=["plain"])
+    absent: list[str] = Field(description="Banks among them that no passage is about.", examples=[[]])
+
+
+Applied = Annotated[AppliedFilters, Field(description="The filters that were set, by canonical names.")]
+Understanding = Annotated[Understood, Field(description="What was understood of the question; it filters nothing.")]
+
+
+Confidence = Annotated[
+    float, Field(description="How probable it is, 0 to 1, that the corpus answers the question.", examples=[0.93])
+]
+
+
+class LookedFor(Record):
+    """Words of the question, and what else they may be called."""
+
+    said: str = Field(description="The place in the question.", examples=["人才短缺"])
+    words: list[str] = Field(description="The words in it, with their parts.", examples=[["人才", "短缺"]])
+    weight: float = Field(description="How rare they are: sum of BM25's inverse frequencies.", examples=[6.1])
+    synonyms: list[str] = Field(description="Found in their place, at a lower weight.", examples=[["人才匮乏"]])
+
+
+class Signs(Record):
+    """By what it was judged whether the corpus answers the question."""
+
+    near: float = Field(
+        description="How much nearer the corpus is than to strange questions, in standard deviations.", examples=[3.1]
+    )
+    covered: float = Field(description="Share of the words, by rarity, in one of the first three.", examples=[0.62])
+    missing: float = Field(description="Banks and years named of which there is nothing: 0, 1 or 2.", examples=[0])
+    unmet: float = Field(description="What is not covered of a question for a figure, else 0.", examples=[0])
+
+
+class Explanation(Record):
+    """How the question was searched for."""
+
+    dense_weight: float = Field(description="Share of the dense score; the rest is BM25's.", examples=[0.75])
+    synonym_weight: float = Field(description="What a synonym counts, of what its word would.", examples=[0.5])
+    words: list[LookedFor] = Field(description="What was looked for.")
+    signs: Signs
 
 
 class SearchResponse(Record):
@@ -102,7 +187,11 @@ class SearchResponse(Record):
     )
     query: str = Field(description="The question as it was understood.", examples=[QUESTION])
     abstained: bool = Field(description="True if nothing answers; the results are then the nearest.", examples=[False])
+    confidence: Confidence
+    filters: Applied
+    understood: Understanding
     results: list[SearchHit] = Field(description="The best passages, best first.")
+    explanation: Explanation | None = Field(default=None, description="With explain=true only.", examples=[None])
 
 
 class Citation(Record):
@@ -125,6 +214,7 @@ class Point(Record):
     quote: str = Field(description="Verbatim.", examples=[QUOTE])
     passage_id: PassageId
     citation: Citation = Field(description="Where it stands.")
+    also: list[Citation] = Field(description="Where the same words stand elsewhere.", examples=[[]])
     heading: Heading
     banks: Banks
     dimension: Side
@@ -156,6 +246,9 @@ class AnswerResponse(Record):
 
     question: str = Field(description="The question.", examples=[QUESTION])
     abstained: bool = Field(description="True if nothing in the corpus answers the question.", examples=[False])
+    confidence: Confidence
+    filters: Applied
+    understood: Understanding
     banks: list[BankPoints] = Field(description="Evidence by bank, best bank first, the industry as a whole last.")
     nearest: list[SearchHit] = Field(description="In an abstention, the nearest passages.", examples=[[]])
     coverage: Coverage = Field(description="What was searched.")

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from kb.embed import PackagedE5
 from kb.evaluate import Question, load_gold, score_run
+from kb.fusion import Candidates, fuse
 from kb.records import Hit
-from kb.search import CANDIDATES, Candidate, Library, fuse
+from kb.search import CANDIDATES, Library
 from kb.settings import load_settings
 from kb.store import StoredPassage
+from kb.synonyms import clues_of, load_synonyms
 from kb.words import sentences
 
 Rows = NDArray[np.float32]
@@ -42,18 +44,23 @@ def best_sentences(rows: Rows, owners: NDArray[np.int64], query: Rows, whole: Ro
 def rank(
     library: Library, stored: Sequence[StoredPassage], question: Question, dense: Rows, dense_weight: float
 ) -> list[Hit]:
-    """The first ten passages by the fusion that the search uses."""
+    """The first ten passages by the fusion that the search uses, without what it does for single questions."""
     filters, reports = library.catalogue.resolve(question.filters)
     allowed = library.store.matching_rows(filters, reports) if filters else None
-    lexical = library._derived.lexical.search(question.query, CANDIDATES, allowed)
+    clues = clues_of(question.query, load_synonyms())
+    lexical = library._derived.lexical.search(clues, CANDIDATES, None if allowed is None else np.array(allowed))
     places = [at for at, one in enumerate(stored) if allowed is None or one.row in set(allowed)]
     near = sorted(places, key=lambda at: -dense[at])[:CANDIDATES]
-    rows = {stored[at].row: at for at in places}
-    chosen = dict.fromkeys([*(stored[at].row for at in near), *lexical])
-    items = [Candidate(row, float(dense[rows[row]]), lexical.get(row, 0.0), ()) for row in chosen]
+    at_row = {stored[at].row: at for at in places}
+    chosen = [at_row[row] for row in dict.fromkeys([*(stored[at].row for at in near), *lexical])]
+    rows = np.array([stored[at].row for at in chosen])
+    both = dense[chosen].astype(np.float64)
+    bm25 = np.array([lexical.get(int(row), 0.0) for row in rows])
+    scores = fuse(Candidates(rows, both, both, bm25, np.zeros(len(rows))), dense_weight)
+    best = np.lexsort((rows, -scores))[:10]
     return [
-        Hit(place, score, stored[rows[item.row]].document, stored[rows[item.row]].passage, "", 0)
-        for place, (item, score) in enumerate(fuse(items, dense_weight)[:10], start=1)
+        Hit(place, float(scores[at]), stored[chosen[at]].document, stored[chosen[at]].passage, "", 0)
+        for place, at in enumerate(best, start=1)
     ]
 
 

@@ -95,14 +95,14 @@ def library(library_settings: Settings) -> Iterator[Library]:
 def tiny_model(tmp_path: Path) -> Callable[..., Path]:
     """Writes a sentence-transformers folder: BERT of one layer, width 16, random weights, one token a character."""
 
-    def write(name: str, prompts: dict[str, str]) -> Path:
+    def write(name: str, prompts: dict[str, str], known: str = "开放银行短") -> Path:
         import torch
         from tokenizers import Tokenizer, models, pre_tokenizers
         from transformers import BertConfig, BertModel
 
         folder = tmp_path / name
         torch.manual_seed(7)
-        characters = dict.fromkeys("querypassage: 开放银行短Q>", None)
+        characters = dict.fromkeys(f"querypassage: {known}Q>", None)
         vocabulary = {piece: number for number, piece in enumerate(["[PAD]", "[UNK]", *characters])}
         config = BertConfig(
             vocab_size=len(vocabulary),

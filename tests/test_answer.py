@@ -4,12 +4,12 @@ import sqlite3
 
 import pytest
 
-from kb.answer import MAX_BANKS, MAX_POINTS, ask
+from kb.answer import MAX_BANKS, MAX_POINTS, ask, cite_also
 from kb.banks import default_bank_book
 from kb.catalogue import STORE_FILE
 from kb.cite import cite
 from kb.errors import QuoteNotFound
-from kb.records import Filters
+from kb.records import Filters, Twin
 from kb.search import Library
 from kb.settings import Settings
 from kb.words import mend
@@ -104,3 +104,18 @@ def test_below_the_threshold_it_abstains_with_the_nearest(library_settings: Sett
     assert answer.abstained
     assert answer.evidence == ()
     assert len(answer.nearest) == 3
+
+
+def test_a_second_source_is_cited_only_where_it_has_the_very_words(library: Library) -> None:
+    first, second = library.search(QUESTION, 2).hits
+    twins = [Twin(hit.document, hit.passage) for hit in (first, second)]
+    assert first.quote not in second.passage.text
+    [citation] = cite_also(library.store, twins, first.quote)
+    assert (citation.passage_id, citation.quote) == (first.passage.id, first.quote)
+
+
+def test_an_answer_tells_what_was_set_and_what_was_understood(library: Library) -> None:
+    answer = ask(library, "青岛银行怎么做零售", Filters(year=(2018,)))
+    assert answer.filters.year == (2018,)
+    assert answer.understood.banks == ("青岛银行",)
+    assert answer.evidence[0].bank == "青岛银行"

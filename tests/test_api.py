@@ -85,6 +85,13 @@ def test_search_is_the_json_of_the_command_line(client: TestClient, library: Lib
     assert [hit["rank"] for hit in found["results"]] == [1, 2, 3, 4, 5, 6, 7]
 
 
+def test_an_explanation_is_given_where_it_is_asked_for(client: TestClient) -> None:
+    plain, told = (client.get("/v1/search", params={"q": QUESTION, "explain": explain}).json() for explain in (0, 1))
+    assert "explanation" not in plain and "scores" not in plain["results"][0]
+    assert told["explanation"]["words"] and told["results"][0]["scores"]["words"]
+    assert [hit["passage_id"] for hit in plain["results"]] == [hit["passage_id"] for hit in told["results"]]
+
+
 def test_search_gives_ten_results_unless_told(client: TestClient) -> None:
     assert len(get(client, "/v1/search", q="数据治理")["results"]) == 10
 

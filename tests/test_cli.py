@@ -24,7 +24,7 @@ from tests.conftest import CORPUS, ROOT, run_kb
 QUESTION = "银行怎么解决金融科技人才短缺"
 
 RESULT_FIELDS = {
-    "rank", "score", "passage_id", "doc", "pages", "heading", "text", "quote", "banks", "mentions", "dimension",
+    "rank", "score", "passage_id", "doc", "pages", "heading", "text", "quote", "also", "banks", "mentions", "dimension",
     "topics", "role", "year", "region",
 }  # fmt: skip
 
@@ -38,12 +38,32 @@ def test_search_prints_the_contract_as_json(index: Path) -> None:
     done = run_kb("search", QUESTION, "--top", 3, "--json", "--index", index)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert set(answer) == {"id", "query", "abstained", "results"}
+    assert set(answer) == {"id", "query", "abstained", "confidence", "filters", "understood", "results"}
     assert len(answer["results"]) == 3
     for result in answer["results"]:
         assert set(result) == RESULT_FIELDS
         assert set(result["doc"]) == {"id", "title", "file", "publisher", "year"}
         assert "".join(result["quote"].split()) in "".join(result["text"].split())
+
+
+def test_an_explanation_is_printed_where_it_is_asked_for(index: Path) -> None:
+    plain, told = (
+        run_kb("search", "招不到人怎么办", "--top", 2, *more, "--index", index) for more in ((), ("--explain",))
+    )
+    assert plain.returncode == told.returncode == 0, told.stderr
+    for word in ("权重", "BM25", "人才短缺"):
+        assert word in told.stdout and word not in plain.stdout.splitlines()[0]
+    assert "BM25" not in plain.stdout
+    answer = json.loads(run_kb("search", QUESTION, "--top", 1, "--explain", "--json", "--index", index).stdout)
+    assert answer["explanation"]["dense_weight"] == 0.75
+    assert answer["results"][0]["scores"]["rerank"] is None
+
+
+def test_what_the_question_names_and_what_was_filtered_is_told(index: Path) -> None:
+    named = run_kb("search", "招行和青岛银行的零售，汉口银行呢", "--top", 1, "--dimension", "生态", "--index", index)
+    first = named.stdout.splitlines()[0]
+    assert first.startswith("按 生态 筛选；按 ") and "青岛银行" in first
+    assert "语料中没有 汉口银行 的段落" in first
 
 
 def test_search_for_a_person_names_source_and_page(index: Path) -> None:

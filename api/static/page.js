@@ -89,8 +89,15 @@ function showQuote(item, citation) {
   const permanent = link("链接", `/v1/passages/${encodeURIComponent(item.passage_id)}`);
   permanent.title = item.passage_id;
   const place = el("p", "place", showHeading(item), expandButton(item, quote), permanent);
-  const source = el("div", "source", showTags(item), el("p", "citation", citationLine(citation)));
+  const also = showAlso(item);
+  const source = el("div", "source", showTags(item), el("p", "citation", citationLine(citation)), ...also);
   return el("article", "point", el("div", "", quote, place), source);
+}
+
+/** Where the same is said elsewhere: citations of a point, or the reports of a hit. */
+function showAlso({ also }) {
+  const cited = also.map((other) => ("doc" in other ? { ...other.doc, pages: other.pages, labels: [], unit: units.get(other.doc.id) } : other));
+  return cited.map((citation) => el("p", "citation", `另见 ${citationLine(citation)}`));
 }
 
 function showTags({ dimension, topics: ids, role }) {
@@ -152,8 +159,9 @@ function showAnswer(answer, milliseconds) {
   const { coverage, banks, nearest, dropped } = answer;
   results.replaceChildren(...(answer.abstained ? showAbstention(nearest) : mergeBanks(banks).map(showGroup)));
   const named = banks.filter(({ bank }) => bank).length;
+  const scope = scopeLine(answer).map((line) => `${line}；`).join("");
   say(
-    `检索 ${coverage.documents} 份报告、${coverage.passages.toLocaleString("zh-CN")} 段；涉及 ${named} 家银行；` +
+    `${scope}检索 ${coverage.documents} 份报告、${coverage.passages.toLocaleString("zh-CN")} 段；涉及 ${named} 家银行；` +
       `${coverage.unreadable_pages} 页不可读` +
       (coverage.unreadable_files ? `；${coverage.unreadable_files} 个文件不可读` : "") +
       (dropped ? `；${dropped} 条引文未能核实，已略去` : "") +
@@ -162,6 +170,19 @@ function showAnswer(answer, milliseconds) {
 }
 
 // what is said above the answer
+
+/** What was filtered by, what came first because the question names it, and which banks there is nothing about. */
+function scopeLine({ filters, understood }) {
+  const hard = [...filters.bank, ...filters.dimension, ...filters.topic.map((id) => topics.get(id) ?? id), ...filters.year.map((year) => `${year}年`), ...filters.report];
+  const present = understood.banks.filter((bank) => !understood.absent.includes(bank));
+  const soft = [...present, ...understood.reports.map(({ title }) => title)].filter((name) => !hard.includes(name));
+  const { absent } = understood;
+  return [
+    hard.length && `按 ${hard.join("、")} 筛选`,
+    soft.length && `按 ${soft.join("、")} 优先`,
+    absent.length && `语料中没有 ${absent.join("、")} 的段落`,
+  ].filter(Boolean);
+}
 
 function say(text, kind = "") {
   statusLine.className = kind;

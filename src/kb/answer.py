@@ -1,11 +1,12 @@
 """Question → answer: the best quotes by bank, each cited and checked, or an abstention; and what was searched."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from kb.banks import BankBook
 from kb.cite import cite
 from kb.errors import QuoteNotFound
-from kb.records import Answer, BankEvidence, Coverage, Filters, Hit, Point
+from kb.records import Answer, BankEvidence, Citation, Coverage, Filters, Hit, Point, Twin
 from kb.search import Library
 from kb.store import Store
 
@@ -22,9 +23,12 @@ def ask(library: Library, question: str, filters: Filters | None = None) -> Answ
     found = library.search(question, LOOKED_AT, filters)
     coverage = measure_coverage(library.store)
     if found.abstained:
-        return Answer(question, True, (), found.hits[:NEAREST], coverage)
+        nearest = found.hits[:NEAREST]
+        return Answer(question, True, (), nearest, coverage, 0, found.filters, found.understood, found.confidence)
     groups, dropped = hits_to_points(library.store, library.catalogue.book, found.hits, found.filters.bank)
-    return Answer(question, not groups, order_banks(groups), (), coverage, dropped)
+    evidence = order_banks(groups)
+    understood = found.understood
+    return Answer(question, not groups, evidence, (), coverage, dropped, found.filters, understood, found.confidence)
 
 
 def hits_to_points(
@@ -45,8 +49,19 @@ def hits_to_points(
             except QuoteNotFound:
                 dropped += 1
                 continue
-            groups.setdefault(bank, []).append(Point(hit, citation))
+            groups.setdefault(bank, []).append(Point(hit, citation, cite_also(store, hit.also, citation.quote)))
     return groups, dropped
+
+
+def cite_also(store: Store, twins: Sequence[Twin], quote: str) -> tuple[Citation, ...]:
+    """Where passages that say the same have the very words of a quote."""
+    found: list[Citation] = []
+    for twin in twins:
+        at = twin.passage.text.find(quote)
+        if at >= 0:
+            with suppress(QuoteNotFound):
+                found.append(cite(store, twin.document, twin.passage, at, at + len(quote)))
+    return tuple(found)
 
 
 def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:

@@ -17,6 +17,7 @@ from kb.errors import BadInput, KbError, UnreadableFile
 from kb.layout.blocks import layouts_to_blocks
 from kb.layout.page import PageLayout, lay_out
 from kb.metadata import NOTHING, Given, Metadata, Sources, find_metadata, read_given
+from kb.model import check_model
 from kb.read.docx import read_docx
 from kb.read.pages import read_on
 from kb.read.pdf import read_facts
@@ -25,17 +26,13 @@ from kb.read.sections import Written
 from kb.read.text import read_text
 from kb.records import Block, Document, Page, Passage, ReportTable, TaggedDocument, Unit
 from kb.retag import as_stored, digest_of, make_tagger, tagged_anew
-from kb.search import check_model
 from kb.segment import blocks_to_passages
 from kb.settings import Settings
 from kb.store import Failure, Model, Store
 from kb.tables import blocks_to_tables
 from kb.tag.passages import Tagger, tag_document
-from kb.words import sentences
+from kb.units import passages_to_units
 from kb.writing import renew_derived, writing
-
-CONTEXT_HEADINGS = 1
-"""How many headings, from the innermost out, are embedded with a passage."""
 
 TEXT_READERS: Mapping[str, Callable[[Path], Written]] = {".txt": read_text, ".md": read_text, ".docx": read_docx}
 """How files without pages are read, by the ends of their names."""
@@ -407,16 +404,3 @@ def first_problem(pages: Sequence[Page], unit: str) -> str:
     """Why a document has no passage."""
     problems = [f"{unit} {page.number}: {page.problem}" for page in pages if page.problem]
     return problems[0] if problems else f"its {unit}s hold no prose"
-
-
-def passages_to_units(passages: Sequence[Passage]) -> tuple[list[Unit], list[str]]:
-    """What gets a vector, with the text that is embedded: each passage with its headings, and each of its sentences."""
-    units: list[Unit] = []
-    texts: list[str] = []
-    for passage in passages:
-        units.append(Unit(passage.id, 0, len(passage.text), True))
-        texts.append("\n".join([*passage.heading[-CONTEXT_HEADINGS:], passage.text]))
-        for start, end in sentences(passage.text):
-            units.append(Unit(passage.id, start, end, False))
-            texts.append(passage.text[start:end])
-    return units, texts

@@ -15,6 +15,7 @@ from kb.errors import IndexDamaged
 from kb.lexical import LexicalIndex
 from kb.store import Model, Store
 from kb.vectors import VectorIndex
+from kb.words import dictionary_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ class Stamp:
     dim: int
     passages: int
     units: int
+    lists: int
+    """Of like units; 0 where they are few (kb.vectors). A set from before there were any has no such entry."""
+    words: str
+    """How texts were cut into words: an index of words cut otherwise would not find them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +50,19 @@ class DerivedFiles:
         return self.folder / "lexical"
 
     @property
-    def vectors(self) -> Path:
-        """The FAISS index."""
-        return self.folder / "vectors.faiss"
+    def rows(self) -> Path:
+        """The unit rows, by passage."""
+        return self.folder / "rows.npy"
 
     @property
     def units(self) -> Path:
-        """Which passage each row of the FAISS index belongs to."""
+        """Which part of which passage each row stands for."""
         return self.folder / "units.npy"
+
+    @property
+    def vectors(self) -> Path:
+        """The FAISS index."""
+        return self.folder / "vectors.faiss"
 
     @property
     def stamp(self) -> Path:
@@ -92,11 +102,17 @@ def changing(index: Path) -> Iterator[None]:
 def read_derived(files: DerivedFiles, generation: int, model: Model) -> Derived:
     """Open a set of files. Raises ValueError where stamp and files do not fit each other."""
     stamp = Stamp(**json.loads(files.stamp.read_text(encoding="utf-8")))
-    lexical, vectors = LexicalIndex.read(files.lexical), VectorIndex.read(files.vectors, files.units)
-    seen = Stamp(generation, model.name, vectors.dim, len(lexical), len(vectors))
+    lexical, vectors = LexicalIndex.read(files.lexical), VectorIndex.read(files.vectors, files.rows, files.units)
+    seen = stamp_of(generation, model, lexical, vectors)
     if seen != stamp:
         raise ValueError(f"{files.folder}: stamp {stamp}, found {seen}")
     return Derived(stamp, lexical, vectors)
+
+
+def stamp_of(generation: int, model: Model, lexical: LexicalIndex, vectors: VectorIndex) -> Stamp:
+    """The stamp of a set."""
+    sizes = len(lexical), len(vectors), vectors.lists
+    return Stamp(generation, model.name, vectors.dim, *sizes, dictionary_digest())
 
 
 def build_derived(store: Store, index: Path) -> Derived:
@@ -124,9 +140,8 @@ def write_derived(store: Store, files: DerivedFiles, generation: int) -> None:
     lexical = LexicalIndex.build(files.lexical, store.live_passages())
     units, vectors = store.unit_rows()
     dense = VectorIndex.build(units, vectors)
-    dense.write(files.vectors, files.units)
-    model = store.model()
-    stamp = Stamp(generation, model.name, model.dim, len(lexical), len(dense))
+    dense.write(files.vectors, files.rows, files.units)
+    stamp = stamp_of(generation, store.model(), lexical, dense)
     files.stamp.write_text(json.dumps(asdict(stamp), ensure_ascii=False), encoding="utf-8")
 
 

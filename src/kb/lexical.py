@@ -1,15 +1,29 @@
 """Tantivy (BM25) over the tokens of passages: derived from the store."""
 
 from collections.abc import Iterable, Sequence
+from itertools import compress, islice
+from math import log
 from pathlib import Path
 
+import numpy as np
 import tantivy
+from numpy.typing import NDArray
 
 from kb.store import StoredPassage
-from kb.words import query_tokens, tokens
+from kb.synonyms import Clue
+from kb.words import tokens
 
 FIELD_WEIGHTS = {"text": 1.0, "heading": 0.6, "bank": 1.5}
 """What a token found in this field counts."""
+
+SYNONYM_WEIGHT = 0.5
+"""What a synonym counts, of what it would count if it had been said."""
+
+SPREAD = 2
+LOOKED_AT = 10_000
+"""A filter that leaves many passages is applied to the best that are found without it: so many that they hold SPREAD
+times what is wanted where the filter leaves some everywhere, and at most LOOKED_AT. They take 3 ms to find, where a
+query for 20,000 rows by their numbers takes 19."""
 
 WRITER_BYTES = 50_000_000
 
@@ -59,34 +73,77 @@ class LexicalIndex:
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
 
-    def search(self, question: str, count: int, allowed: Sequence[int] | None) -> dict[int, float]:
+    def search(self, clues: Sequence[Clue], count: int, allowed: NDArray[np.int64] | None) -> dict[int, float]:
         """BM25 scores of the best passages by row; with `allowed` only those rows."""
-        words = list(dict.fromkeys(query_tokens(question)))
-        if not words or not len(self):
+        if not clues or not len(self):
             return {}
-        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, self._term(word)) for word in words])
-        if allowed is not None:
-            chosen = tantivy.Query.const_score_query(
-                tantivy.Query.term_set_query(self._schema, "row", list(allowed)), 0.0
-            )
-            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, chosen)])
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, self._clue(clue)) for clue in clues])
+        if allowed is None:
+            return self._best(query, count)
+        found = self._sifted(query, count, allowed) if len(allowed) else {}
+        if found is None:
+            rows = tantivy.Query.term_set_query(self._schema, "row", allowed.tolist())
+            return self._best(all_of([query, tantivy.Query.const_score_query(rows, 0.0)]), count)
+        return found
+
+    def _sifted(self, query: tantivy.Query, count: int, allowed: NDArray[np.int64]) -> dict[int, float] | None:
+        """The best allowed passages among the best; None where they may not be all."""
+        enough = SPREAD * count * len(self) // len(allowed)
+        if enough > LOOKED_AT:
+            return None
+        found = self._best(query, enough)
+        kept = compress(found.items(), np.isin(np.fromiter(found, np.int64, len(found)), allowed))
+        best = dict(islice(kept, count))
+        return best if len(best) == count or len(found) < enough else None
+
+    def _best(self, query: tantivy.Query, count: int) -> dict[int, float]:
+        """The scores of the best passages by row, best first."""
         hits = self._searcher.search(query, min(count, len(self))).hits
-        return {int(self._searcher.doc(address)["row"][0]): float(score) for score, address in hits}
+        rows = self._rows_at([address for _, address in hits])
+        return {row: float(score) for row, (score, _) in zip(rows, hits, strict=True)}
+
+    def rarity(self, word: str) -> float:
+        """BM25's inverse document frequency of a word, in the field where it is most frequent."""
+        having = max(int(self._searcher.doc_freq(field, word)) for field in FIELD_WEIGHTS)
+        return log(1 + (len(self) - having + 0.5) / (having + 0.5))
 
     def rows(self) -> list[int]:
         """The rows of all passages in the index."""
         if not len(self):
             return []
         hits = self._searcher.search(tantivy.Query.all_query(), len(self)).hits
-        return [int(self._searcher.doc(address)["row"][0]) for _, address in hits]
+        return self._rows_at([address for _, address in hits])
+
+    def _rows_at(self, addresses: list[tantivy.DocAddress]) -> list[int]:
+        """The rows of passages, out of a column, for which no document is read."""
+        return [int(row) for row in self._searcher.fast_field_values("row", addresses) if row is not None]
+
+    def _clue(self, clue: Clue) -> tantivy.Query:
+        """The words that were said, or the best of their synonyms at a lower weight."""
+        said = [self._term(word) for word in clue.words]
+        if not clue.others:
+            return said[0] if len(said) == 1 else any_of(said)
+        others = [
+            tantivy.Query.boost_query(all_of([self._term(word) for word in other]), SYNONYM_WEIGHT / len(other))
+            for other in clue.others
+        ]
+        return tantivy.Query.disjunction_max_query([*([any_of(said)] if said else []), *others])
 
     def _term(self, word: str) -> tantivy.Query:
         """A word in any field, weighted."""
-        clauses = [
-            (
-                tantivy.Occur.Should,
-                tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), weight),
-            )
-            for field, weight in FIELD_WEIGHTS.items()
-        ]
-        return tantivy.Query.boolean_query(clauses)
+        return any_of(
+            [
+                tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), weight)
+                for field, weight in FIELD_WEIGHTS.items()
+            ]
+        )
+
+
+def any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    """What matches some of the queries, by the sum of their scores."""
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
+
+
+def all_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    """What matches all of the queries, by the sum of their scores."""
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, query) for query in queries])

@@ -1,4 +1,4 @@
-"""Progress bars for ingesting and tagging, on standard error."""
+"""Progress bars for ingesting, tagging, training and embedding, on standard error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,6 +65,32 @@ class Bars:
             highlight=False,
             soft_wrap=True,
         )
+
+
+class Counts:
+    """A bar for each stage of a work, which shows from the first step on."""
+
+    def __init__(self, console: Console) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        self._bars = Progress(*columns, console=console, transient=True)
+
+    def __enter__(self) -> "Counts":
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bars.stop()
+
+    def of(self, what: str) -> Callable[[int, int], None]:
+        """The bar of a stage: called with how many of how many steps are done."""
+        task = self._bars.add_task(what, visible=False, start=False)
+
+        def done(count: int, total: int) -> None:
+            if not self._bars.tasks[task].started:
+                self._bars.start_task(task)
+            self._bars.update(task, completed=count, total=total, visible=count < total)
+
+        return done
 
 
 @contextmanager

@@ -383,6 +383,35 @@ class Filters:
         return any((self.bank, self.dimension, self.topic, self.year, self.report))
 
 
+class Look(StrEnum):
+    """What a question looks like, which tells which half of the search to trust more."""
+
+    FIGURES = "figures"
+    SPOKEN = "spoken"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What was understood of a question; nothing of it filters.
+
+    `banks` are canonical names as they were named; `years` are those that dates in it name; `reports` are the named
+    reports of the index; `absent` are the banks of which no passage is.
+    """
+
+    banks: tuple[str, ...] = ()
+    years: tuple[int, ...] = ()
+    reports: tuple[Document, ...] = ()
+    many_banks: bool = False
+    look: Look = Look.PLAIN
+    absent: tuple[str, ...] = ()
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The named banks that passages are about."""
+        return tuple(bank for bank in self.banks if bank not in self.absent)
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """Part of a passage's text, and how well it answers a question."""
@@ -393,8 +422,37 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
+class Twin:
+    """A passage elsewhere that says the same as a hit."""
+
+    document: Document
+    passage: Passage
+
+
+@dataclass(frozen=True, slots=True)
+class HitScores:
+    """How a hit was ranked.
+
+    `whole` and `sentence` are the cosines of the passage and of its best sentence, `lexical` is BM25, `bonus` is for
+    what the question names, `fused` is made of them all. `words` are those of the question, or synonyms, that it has.
+    `rerank` is the reranker's score, None where it was not asked.
+    """
+
+    whole: float
+    sentence: float
+    lexical: float
+    bonus: float
+    fused: float
+    words: tuple[str, ...]
+    rerank: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found, with the one to three of its sentences that answer best."""
+    """A passage found, with the one to three of its sentences that answer best.
+
+    `also` are the passages that say the same elsewhere; `scores` is told where an explanation was asked for.
+    """
 
     rank: int
     score: float
@@ -403,6 +461,8 @@ class Hit:
     quote: str
     quote_at: int
     sentences: tuple[Sentence, ...] = ()
+    also: tuple[Twin, ...] = ()
+    scores: HitScores | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,10 +482,11 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One quoted point of an answer."""
+    """One quoted point of an answer; `also` is where the same words stand elsewhere."""
 
     hit: Hit
     citation: Citation
+    also: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,7 +509,11 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The best evidence by bank, or an abstention with the nearest passages."""
+    """The best evidence by bank, or an abstention with the nearest passages.
+
+    `filters` are those that were set, `understood` is what the question itself tells; `confidence` is the probability,
+    0 to 1, that the corpus answers it.
+    """
 
     question: str
     abstained: bool
@@ -456,3 +521,6 @@ class Answer:
     nearest: tuple[Hit, ...]
     coverage: Coverage
     dropped: int = 0
+    filters: Filters = Filters()
+    understood: Understood = Understood()
+    confidence: float = 0.0

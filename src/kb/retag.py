@@ -1,15 +1,15 @@
 """Stored passages tagged anew, all or one report's: nothing is read, and no passage embedded again."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kb.catalogue import STORE_FILE, open_names
 from kb.embed import Encoder
+from kb.model import check_model
 from kb.records import Document, Passage, TaggedDocument
-from kb.search import check_model
 from kb.settings import Settings
 from kb.store import Store
 from kb.tag.overrides import check_banks, checked, load_overrides, write_override
@@ -40,27 +40,34 @@ def retag(settings: Settings, open_encoder: Callable[[], Encoder], done: Callabl
     """
     Store.open(settings.index / STORE_FILE).close()  # before the lock, which would make the folder
     with writing(settings.index), Store.open(settings.index / STORE_FILE) as store:
-        tagger = make_tagger(settings, store, open_encoder)
-        retagged: list[tuple[str, TaggedDocument]] = []
-        changed = count = 0
-        known: set[str] = set()
-        for document in store.documents(live=False):
-            old = store.tagged(document.id)
-            new = tag_document(document, old.passages, store.whole_rows(document.id), tagger)
-            changed += sum(
-                one != other or old.figures.get(one.id) != new.figures.get(one.id)
-                for one, other in zip(old.passages, new.passages, strict=True)
-            )
-            count += len(old.passages)
-            known |= {passage.id for passage in old.passages}
-            retagged.append((document.id, new))
-            done(len(old.passages))
-        store.retag(retagged)
-        store.note_tagging(digest_of(tagger))
-        store.forget_phrases(taxonomy_texts(tagger.taxonomy))
-        generation = renew_derived(store, settings.index)
+        report = retag_store(store, settings, open_encoder, done)
+        return replace(report, generation=renew_derived(store, settings.index))
+
+
+def retag_store(
+    store: Store, settings: Settings, open_encoder: Callable[[], Encoder], done: Callable[[int], None]
+) -> RetagReport:
+    """The same in a store that is locked for writing, whose derived indexes are renewed afterwards."""
+    tagger = make_tagger(settings, store, open_encoder)
+    retagged: list[tuple[str, TaggedDocument]] = []
+    changed = count = 0
+    known: set[str] = set()
+    for document in store.documents(live=False):
+        old = store.tagged(document.id)
+        new = tag_document(document, old.passages, store.whole_rows(document.id), tagger)
+        changed += sum(
+            one != other or old.figures.get(one.id) != new.figures.get(one.id)
+            for one, other in zip(old.passages, new.passages, strict=True)
+        )
+        count += len(old.passages)
+        known |= {passage.id for passage in old.passages}
+        retagged.append((document.id, new))
+        done(len(old.passages))
+    store.retag(retagged)
+    store.note_tagging(digest_of(tagger))
+    store.forget_phrases(taxonomy_texts(tagger.taxonomy))
     unknown = tuple(identity for identity in tagger.overrides if identity not in known)
-    return RetagReport(len(retagged), count, changed, unknown, generation)
+    return RetagReport(len(retagged), count, changed, unknown, store.generation())
 
 
 def correct(

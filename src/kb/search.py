@@ -1,58 +1,90 @@
-"""Question and filters → hits: dense and lexical scores, fused, with the quote that answers best."""
+"""Question and filters → hits: understood, looked for on both sides, fused, spread, each with its best quote."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kb.catalogue import STORE_FILE, Catalogue
+from kb.confidence import JUDGED, STRANGERS, Signs, Strangers, probability, read_signs
 from kb.derived import Derived, open_derived
-from kb.embed import PACKAGED, Encoder, open_encoder
-from kb.errors import BadQuery, ModelMismatch
-from kb.records import Filters, Hit, Passage, Sentence
+from kb.diversity import FIRST, Group, alike_before, fold_alike, share_out
+from kb.embed import Encoder
+from kb.errors import BadQuery
+from kb.fusion import BANK_BONUS, REPORT_BONUS, Candidates, Scores, dense_share, fuse
+from kb.model import check_model, encoder_for
+from kb.question import Report, understand, without_banks
+from kb.quotes import best_quote, score_sentences
+from kb.records import Filters, Hit, HitScores, Look, Understood
+from kb.rerank import RERANKED, open_reranker
 from kb.settings import Settings
 from kb.store import Store, StoredPassage
+from kb.synonyms import Clue, clues_of, open_synonyms
 from kb.vectors import Rows, ScoredUnit
-from kb.words import query_tokens, tokens
+from kb.words import tokens
 
 MAX_QUERY = 1000
 MAX_TOP = 100
 CANDIDATES = 300
 """Units and passages that each side brings to the fusion."""
 
-WHOLE_WEIGHT = 0.4
-"""Share of the whole passage's cosine in the dense score; the rest is its best sentence's."""
+LEAST_GRIP = 0.35
+"""Where the best passage has less than this of the rarity of the question's words, they are not those of reports, and
+the question is spoken."""
 
-LEAST_COSINES = {PACKAGED: 0.74}
-"""Below this best cosine nothing in the corpus is near the question: those about the weather or recipes mostly stay
-below, those that are answered begin there (docs/retrieval.md)."""
+LOOKED_AT = 50
+"""How many of the best passages are looked through for some that say the same."""
 
-MAX_QUOTE = 160
-AIM_QUOTE = 60
-"""A shorter quote takes in a neighbouring sentence, if that one is to the point too."""
+SPARE = 10
+"""How many passages more are looked at, where some of the first may have to make room for those of other banks."""
+
+KEPT = 32
+"""How many questions are kept as they were understood, and how many sets of the rows that filters leave, or that are
+of a bank or report: of 100,000 passages, one takes 800 kB at most, and 10 to 50 ms to find."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How a question was searched for: each clue with the rarity of its words, and the share of the dense score; and
+    by what it was judged whether the corpus answers it."""
+
+    clues: tuple[tuple[Clue, float], ...]
+    dense_weight: float
+    signs: Signs
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a question found. `abstained` tells that nothing in the corpus answers it; hits are then the nearest."""
+    """What a question found. `abstained` tells that nothing in the corpus answers it; hits are then the nearest.
+
+    `filters` are those that were set, by canonical names; `understood` is what the question itself tells;
+    `confidence` is the probability, 0 to 1, that the corpus answers it.
+    """
 
     query: str
     filters: Filters
     hits: tuple[Hit, ...]
     abstained: bool
+    understood: Understood = Understood()
+    explanation: Explanation | None = None
+    confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A passage with its scores on both sides."""
+class Found:
+    """What both sides bring for a question, not yet fused. `asked` is how it looks by its words alone, and `understood`
+    how it looks with what was found."""
 
-    row: int
-    dense: float
-    lexical: float
-    units: tuple[ScoredUnit, ...]
+    query: str
+    row: Rows
+    filters: Filters
+    asked: Understood
+    understood: Understood
+    clues: Sequence[Clue]
+    candidates: Candidates
 
 
 class Library:
@@ -62,22 +94,28 @@ class Library:
     """
 
     def __init__(self, settings: Settings, catalogue: Catalogue, derived: Derived, encoder: Encoder) -> None:
+        """Raises BadSettings for a table of synonyms that cannot be used."""
         self.settings = settings
         self.catalogue = catalogue
         self.store = catalogue.store
         self.encoder = encoder
+        self._synonyms = open_synonyms(settings.synonyms)
+        self._reranker = open_reranker(settings.reranker)
         self._derived = derived
         self._lock = Lock()
+        self._understand = lru_cache(maxsize=KEPT)(self._look_into)
+        self._rows_of = lru_cache(maxsize=KEPT)(self._find_rows)
+        self._allowed = lru_cache(maxsize=KEPT)(self._find_allowed)
 
     @classmethod
     def open(cls, settings: Settings, encoder: Encoder | None = None) -> "Library":
         """Open the index that the settings name.
 
-        Raises IndexMissing, IndexDamaged, and ModelMismatch where the index was made with another model.
+        Raises IndexMissing, IndexDamaged, BadSettings, and ModelMismatch where the index was made with another model.
         """
         store = Store.open(settings.index / STORE_FILE)
         try:
-            encoder = encoder or open_encoder(settings.model, settings.cache)
+            encoder = encoder or encoder_for(settings)
             check_model(store, encoder, settings.index)
             return cls(settings, Catalogue(store, settings), open_derived(store, settings.index), encoder)
         except BaseException:
@@ -99,52 +137,169 @@ class Library:
         """The generation that this library answers from."""
         return self._derived.stamp.generation
 
-    def search(self, query: str, top: int = 10, filters: Filters | None = None) -> SearchResult:
-        """The best passages for a question. Raises BadQuery, UnknownName and NothingMatches."""
-        check_question(query, top)
-        return self.search_row(query, self.encoder.queries([query])[0], top, filters or Filters())
+    def search(self, query: str, top: int = 10, filters: Filters | None = None, explain: bool = False) -> SearchResult:
+        """The best passages for a question; with `explain` they and the result tell how they were found.
 
-    def search_row(self, query: str, row: Rows, top: int, filters: Filters) -> SearchResult:
+        Raises BadQuery, UnknownName, NothingMatches, and ModelUnavailable where the reranker cannot be loaded.
+        """
+        check_question(query, top)
+        return self.search_row(query, self.embed([query])[0], top, filters or Filters(), explain)
+
+    def embed(self, queries: Sequence[str]) -> Rows:
+        """The rows of questions, (n, dim), as `search_row` takes them: without the banks that passages are about."""
+        with self._lock:
+            bare = [self._bare(query, self._understand(query)) for query in queries]
+        return self.encoder.queries(bare)
+
+    def search_row(self, query: str, row: Rows, top: int, filters: Filters, explain: bool = False) -> SearchResult:
         """The same for a question that is embedded already, as (dim,) unit row."""
         with self._lock:
-            filters, reports = self.catalogue.resolve(filters)
-            allowed = np.array(self.catalogue.matching_rows(filters, reports)) if filters else None
-            candidates = self.candidates(query, row, allowed)
-            ranked = fuse(candidates, self.settings.dense_weight)[:top]
-            stored = {found.row: found for found in self.store.passages_by_row([item.row for item, _ in ranked])}
-        words = frozenset(query_tokens(query))
-        hits = tuple(
-            to_hit(rank, score, item, stored[item.row], words) for rank, (item, score) in enumerate(ranked, start=1)
-        )
-        best = max((item.dense for item in candidates), default=-1.0)
-        return SearchResult(query, filters, hits, abstained=not hits or best < self.least_cosine)
+            found = self._find(query, row, filters)
+            weight = dense_share(self.settings.dense_weight, found.understood.look)
+            fused = fuse(found.candidates, weight)
+            ranked, reranked = self._rerank(query, in_order(found.candidates, fused))
+            groups = self._choose(found, ranked, max(top, JUDGED))
+            signs = self._read_signs(found, groups[:JUDGED])
+            hits = self._to_hits(found, groups[:top], fused)
+            if explain:
+                whys = [why(group.first, found.clues, found.candidates, fused, reranked) for group in groups[:top]]
+                hits = tuple(replace(hit, scores=scores) for hit, scores in zip(hits, whys, strict=True))
+            explanation = Explanation(self._rarities(found.clues), weight, signs) if explain else None
+        confidence = probability(signs) if hits else 0.0
+        abstained = not hits or confidence < self.settings.abstain_below
+        return SearchResult(query, found.filters, hits, abstained, found.understood, explanation, confidence)
 
-    @property
-    def least_cosine(self) -> float:
-        """The best cosine below which a search abstains."""
-        if self.settings.abstain_below is not None:
-            return self.settings.abstain_below
-        return LEAST_COSINES.get(self.encoder.name, -1.0)
+    def find(self, query: str, row: Rows, filters: Filters) -> Found:
+        """What both sides bring for a question that is embedded already. Raises UnknownName and NothingMatches."""
+        with self._lock:
+            return self._find(query, row, filters)
 
-    def candidates(self, query: str, row: Rows, allowed: NDArray[np.int64] | None) -> list[Candidate]:
-        """The passages nearest in meaning and those with the rarest shared words, each with both scores."""
-        lexical = self._derived.lexical.search(query, CANDIDATES, None if allowed is None else allowed.tolist())
+    def rank(self, found: Found, dense_weight: float, top: int) -> tuple[list[StoredPassage], float]:
+        """The best passages with another weight of the dense score, before any reranker; and the confidence then."""
+        with self._lock:
+            fused = fuse(found.candidates, dense_share(dense_weight, found.understood.look))
+            groups = self._choose(found, in_order(found.candidates, fused), max(top, JUDGED))
+            signs = self._read_signs(found, groups[:JUDGED])
+        return [group.first for group in groups[:top]], probability(signs) if groups else 0.0
+
+    def _find(self, query: str, row: Rows, filters: Filters) -> Found:
+        filters, reports = self.catalogue.resolve(filters)
+        allowed = self._allowed(filters, reports) if filters else None
+        asked = self._understand(query)
+        clues = clues_of(self._bare(query, asked), self._synonyms.current())
+        candidates = self._candidates(clues, row, asked, allowed)
+        understood = replace(asked, look=self._look(asked.look, clues, candidates))
+        return Found(query, row, filters, asked, understood, clues, candidates)
+
+    def _read_signs(self, found: Found, groups: Sequence[Group]) -> Signs:
+        """By what it is judged whether the corpus answers a question."""
+        words = {word for clue in found.clues for word in clue.words}
+        rarity = {word: self._derived.lexical.rarity(word) for word in words}
+        first = [group.first for group in groups]
+        best = best_dense(found.candidates)
+        return read_signs(best, self._strangers, found.asked, found.clues, rarity, first)
+
+    @cached_property
+    def _strangers(self) -> Strangers:
+        """How near the corpus comes to questions about other things."""
+        rows = self.encoder.queries(STRANGERS)
+        return Strangers.of([best_dense(self._candidates((), row, Understood(), None)) for row in rows])
+
+    @cached_property
+    def _reports(self) -> tuple[Report, ...]:
+        return tuple(map(Report.of, self.store.documents()))
+
+    def _look_into(self, query: str) -> Understood:
+        """What a question tells, with the banks of which there is no passage."""
+        found = understand(query, self.catalogue.book, self._reports)
+        return replace(found, absent=tuple(bank for bank in found.banks if not len(self._rows_of_bank(bank))))
+
+    def _bare(self, query: str, understood: Understood) -> str:
+        """A question without the banks for which passages get a bonus."""
+        return without_banks(query, self.catalogue.book, understood.present)
+
+    def _rows_of_bank(self, bank: str) -> NDArray[np.int64]:
+        """The passages about a bank, or about what it was or became."""
+        return self._rows_of(Filters(bank=self.catalogue.book.lineage(bank)), ())
+
+    def _find_rows(self, filters: Filters, reports: tuple[str, ...]) -> NDArray[np.int64]:
+        return np.array(self.store.matching_rows(filters, reports), np.int64)
+
+    def _find_allowed(self, filters: Filters, reports: tuple[str, ...]) -> NDArray[np.int64]:
+        return np.array(self.catalogue.matching_rows(filters, reports), np.int64)
+
+    def _candidates(
+        self, clues: Sequence[Clue], row: Rows, understood: Understood, allowed: NDArray[np.int64] | None
+    ) -> Candidates:
+        """The passages nearest in meaning and those with the rarest shared words, each with all its scores."""
+        lexical = self._derived.lexical.search(clues, CANDIDATES, allowed)
         nearest = self._derived.vectors.nearest_passages(row, CANDIDATES, allowed)
-        found: list[Candidate] = []
-        for passage in dict.fromkeys([*nearest, *lexical]):
-            units = tuple(self._derived.vectors.score_units(row, passage))
-            found.append(Candidate(passage, dense_score(units), lexical.get(passage, 0.0), units))
-        return found
+        rows = np.array(sorted({*nearest, *lexical}), np.int64)
+        whole, sentence = self._derived.vectors.score_passages(row, rows)
+        bm25 = np.array([lexical.get(each, 0.0) for each in rows.tolist()])
+        return Candidates(rows, whole, sentence, bm25, self._bonuses(rows, understood))
 
+    def _bonuses(self, rows: NDArray[np.int64], understood: Understood) -> Scores:
+        """What each passage gains for being of a bank or report that the question names."""
+        about = [self._rows_of_bank(bank) for bank in understood.present]
+        within = [self._rows_of(Filters(report=(found.id,)), (found.id,)) for found in understood.reports]
+        gained = np.zeros(len(rows))
+        for bonus, named in ((BANK_BONUS, about), (REPORT_BONUS, within)):
+            if named:
+                gained += bonus * np.isin(rows, np.concatenate(named))
+        return gained
 
-def check_model(store: Store, encoder: Encoder, index: Path) -> None:
-    """Raise ModelMismatch unless the encoder is the one that the index was made with."""
-    made = store.model()
-    if (made.name, made.dim) != (encoder.name, encoder.dim):
-        raise ModelMismatch(
-            f"the index {index} was made with {made.name!r} ({made.dim} columns), the model set is"
-            f" {encoder.name!r} ({encoder.dim}); set KB_MODEL to the first, or ingest into a new folder"
+    def _look(self, look: Look, clues: Sequence[Clue], found: Candidates) -> Look:
+        """What a question looks like, once it is known how much of it the best passage has."""
+        most = sum(rarity for _, rarity in self._rarities(clues))
+        return Look.SPOKEN if max(found.lexical, default=0.0) < LEAST_GRIP * most else look
+
+    def _rarities(self, clues: Sequence[Clue]) -> tuple[tuple[Clue, float], ...]:
+        return tuple((clue, sum(map(self._derived.lexical.rarity, clue.words))) for clue in clues)
+
+    def _rerank(self, query: str, ranked: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[int, float]]:
+        """Ranked rows with the first of them in the reranker's order, if there is one, and its scores of those."""
+        if self._reranker is None or not len(ranked):
+            return ranked, {}
+        first = self.store.passages_by_row(ranked[:RERANKED].tolist())
+        given = self._reranker.scores(query, [stored.passage for stored in first])
+        scores = {stored.row: score for stored, score in zip(first, given, strict=True)}
+        order = sorted(scores, key=lambda row: -scores[row])
+        return np.concatenate([np.array(order, np.int64), ranked[RERANKED:]]), scores
+
+    def _choose(self, found: Found, ranked: NDArray[np.int64], top: int) -> list[Group]:
+        """The first of ranked passages, those that say the same in one; spread where it is asked over many banks."""
+        spread = found.understood.many_banks and not found.filters.bank
+        alike = alike_before(self._derived.vectors.whole_rows(ranked[:LOOKED_AT]))
+        count = max(top, FIRST) + SPARE if spread else top
+        alone = [place for place in range(len(ranked)) if place not in alike]
+        end = alone[count - 1] + 1 if len(alone) >= count else len(ranked)  # `count` are left, whatever is folded
+        places = [*range(end), *(place for place in alike if place >= end and alike[place][0] < end)]
+        stored = self.store.passages_by_row(ranked[places].tolist())
+        groups = fold_alike(dict(zip(places, stored, strict=True)), alike)[:count]
+        return (share_out(groups) if spread else groups)[:top]
+
+    def _to_hits(self, found: Found, groups: Sequence[Group], fused: Scores) -> tuple[Hit, ...]:
+        """Passages as hits. Where their order is not that of the fused scores, a hit has the score of its place."""
+        words = frozenset(word for clue in found.clues for word in clue.words)
+        scores = dict(zip(found.candidates.rows.tolist(), fused.tolist(), strict=True))
+        best_first = sorted((scores[group.first.row] for group in groups), reverse=True)
+        units = self._derived.vectors.score_units
+        return tuple(
+            to_hit(rank, score, group, units(found.row, group.first.row), words)
+            for rank, (score, group) in enumerate(zip(best_first, groups, strict=True), start=1)
         )
+
+
+def in_order(candidates: Candidates, fused: Scores) -> NDArray[np.int64]:
+    """The rows of candidates by their fused scores, best first."""
+    ranked: NDArray[np.int64] = candidates.rows[np.lexsort((candidates.rows, -fused))]
+    return ranked
+
+
+def best_dense(candidates: Candidates) -> float:
+    """The best dense score; 0 of none."""
+    return float(max(candidates.dense, default=0.0))
 
 
 def check_question(query: str, top: int = 1) -> None:
@@ -162,68 +317,29 @@ def check_top(top: int) -> None:
         raise BadQuery(f"top is {top}, it goes from 1 to {MAX_TOP}")
 
 
-def dense_score(units: Sequence[ScoredUnit]) -> float:
-    """A passage's cosine: its own and its best sentence's."""
-    whole = max((unit.score for unit in units if unit.whole), default=0.0)
-    best = max((unit.score for unit in units if not unit.whole), default=whole)
-    return WHOLE_WEIGHT * whole + (1 - WHOLE_WEIGHT) * best
+def to_hit(rank: int, score: float, group: Group, units: Sequence[ScoredUnit], words: frozenset[str]) -> Hit:
+    """A passage as a hit with its quote."""
+    document, passage = group.first.document, group.first.passage
+    sentences = score_sentences(passage, units, words)
+    start, end = best_quote(passage, sentences)
+    return Hit(rank, score, document, passage, passage.text[start:end], start, sentences, group.also)
 
 
-def fuse(candidates: Sequence[Candidate], dense_weight: float) -> list[tuple[Candidate, float]]:
-    """Candidates by the weighted sum of their standard scores on both sides, best first; equal ones by row."""
-    if not candidates:
-        return []
-    dense = standard_scores([item.dense for item in candidates])
-    lexical = standard_scores([item.lexical for item in candidates])
-    fused = dense_weight * dense + (1 - dense_weight) * lexical
-    pairs = [(item, round(float(score), 6)) for item, score in zip(candidates, fused, strict=True)]
-    return sorted(pairs, key=lambda pair: (-pair[1], pair[0].row))
-
-
-def standard_scores(values: Sequence[float]) -> NDArray[np.float64]:
-    """Values in standard deviations from their mean; zeros where they are all alike."""
-    array = np.array(values, np.float64)
-    spread = array.std()
-    return (array - array.mean()) / spread if spread > 1e-12 else np.zeros_like(array)
-
-
-def to_hit(rank: int, score: float, item: Candidate, stored: StoredPassage, words: frozenset[str]) -> Hit:
-    """A candidate as a hit with its quote."""
-    sentences = score_sentences(stored.passage, item.units, words)
-    start, end = best_quote(stored.passage, sentences)
-    return Hit(rank, score, stored.document, stored.passage, stored.passage.text[start:end], start, sentences)
-
-
-def score_sentences(passage: Passage, units: Sequence[ScoredUnit], words: frozenset[str]) -> tuple[Sentence, ...]:
-    """A passage's sentences in order, each with its cosine and a share of the question's words."""
-    return tuple(
-        Sentence(unit.start, unit.end, unit.score + word_bonus(passage.text[unit.start : unit.end], words))
-        for unit in sorted(units, key=lambda unit: unit.start)
-        if not unit.whole
+def why(
+    stored: StoredPassage, clues: Sequence[Clue], found: Candidates, fused: Scores, reranked: Mapping[int, float]
+) -> HitScores:
+    """How a passage came to its place."""
+    at = int(np.searchsorted(found.rows, stored.row))
+    passage = stored.passage
+    has = set(tokens("\n".join([passage.text, *passage.heading, *passage.banks])))
+    ways = [way for clue in clues for way in (*((word,) for word in clue.words), *clue.others)]
+    words = dict.fromkeys("".join(way) for way in ways if has.issuperset(way))
+    return HitScores(
+        whole=float(found.whole[at]),
+        sentence=float(found.sentence[at]),
+        lexical=float(found.lexical[at]),
+        bonus=float(found.bonus[at]),
+        fused=float(fused[at]),
+        words=tuple(words),
+        rerank=reranked.get(stored.row),
     )
-
-
-def best_quote(passage: Passage, sentences: Sequence[Sentence]) -> tuple[int, int]:
-    """The range of the one to three sentences that answer best: the best one, and neighbours while it is short."""
-    if not sentences:
-        return 0, min(len(passage.text), MAX_QUOTE)
-    first = last = max(range(len(sentences)), key=lambda at: sentences[at].score)
-    while last - first < 2 and sentences[last].end - sentences[first].start < AIM_QUOTE:
-        options = [at for at in (first - 1, last + 1) if 0 <= at < len(sentences)]
-        options = [at for at in options if span_of(sentences, first, last, at) <= MAX_QUOTE]
-        if not options:
-            break
-        chosen = max(options, key=lambda at: sentences[at].score)
-        first, last = min(first, chosen), max(last, chosen)
-    start = sentences[first].start
-    return start, min(sentences[last].end, start + MAX_QUOTE)
-
-
-def span_of(sentences: Sequence[Sentence], first: int, last: int, more: int) -> int:
-    """Length of a quote with one more sentence."""
-    return sentences[max(last, more)].end - sentences[min(first, more)].start
-
-
-def word_bonus(sentence: str, words: frozenset[str]) -> float:
-    """Up to 0.05, for the share of the question's words that stand in a sentence."""
-    return 0.05 * len(words & set(tokens(sentence))) / max(1, len(words))

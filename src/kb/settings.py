@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     cache: Path = Field(default_factory=user_cache, description="folder for the unpacked model and other caches")
     banks: Path | None = Field(None, description="your own list of banks; unset: the packaged one (docs/banks.md)")
     taxonomy: Path | None = Field(None, description="your own dimensions and topics; unset: the packaged ones")
+    synonyms: Path | None = Field(None, description="your own table of synonyms; unset: the packaged one")
     overrides: Path = Field(Path("corpus/overrides.toml"), description="file of tags corrected by hand")
     workers: int = Field(0, ge=0, le=64, description="processes that read files; 0: one a core")
     max_pages: int = Field(3000, ge=1, description="a file with more pages is refused")
@@ -35,8 +36,11 @@ class Settings(BaseSettings):
     worker_mb: int = Field(1500, ge=200, description="megabytes of memory that a reading process may use")
     password_file: Path | None = Field(None, description="file of passwords for encrypted reports, one a line, UTF-8")
     dense_weight: float = Field(0.75, ge=0, le=1, description="share of the dense score in the fused one")
-    abstain_below: float | None = Field(
-        None, description="a search whose best cosine is lower abstains; unset: 0.74 for the packaged model, else never"
+    reranker: str = Field(
+        "", description="sentence-transformers CrossEncoder by name or folder, for the first 30 candidates; empty: none"
+    )
+    abstain_below: float = Field(
+        0.2, ge=0, le=1, description="a search abstains where it is less probable that the corpus answers; 0: never"
     )
 
     @property

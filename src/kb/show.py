@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from kb.evaluate import Abstentions, Scores, TagScores
-from kb.records import Answer, Citation, Document, Field, Hit, Page, Passage
+from kb.lexical import SYNONYM_WEIGHT
+from kb.records import Answer, Citation, Document, Field, Filters, Hit, HitScores, Look, Page, Passage, Understood
 from kb.search import SearchResult
 from kb.store import StoredCase, StoredFigure, StoredPassage
 from kb.taxonomy import Taxonomy
@@ -24,10 +24,69 @@ UNITS = {"page": "页", "section": "节"}
 
 def show_result(result: SearchResult) -> None:
     """Hits for a person."""
+    show_scope(result.filters, result.understood)
+    show_explanation(result)
     if result.abstained:
-        out.print("语料中未找到直接依据" + ("；最接近的段落：" if result.hits else "。"), style="yellow")
+        show_abstention(result.confidence, bool(result.hits))
     for hit in result.hits:
         show_hit(hit)
+
+
+def show_abstention(confidence: float, nearest: bool) -> None:
+    """That nothing answers a question, and how sure that is not; the nearest passages come after it."""
+    told = f"语料中未找到直接依据（有答案的把握 {confidence:.0%}）"
+    out.print(told + ("；最接近的段落：" if nearest else "。"), style="yellow", highlight=False)
+
+
+def show_scope(filters: Filters, understood: Understood) -> None:
+    """What was filtered by, what came first because the question names it, and which banks there is nothing about."""
+    years = (f"{year}年" for year in filters.year)
+    hard = [*filters.bank, *filters.dimension, *filters.topic, *years, *filters.report]
+    named = (*understood.present, *(document.title for document in understood.reports))
+    soft = [name for name in named if name not in hard]
+    lines = [
+        f"按 {'、'.join(hard)} 筛选" if hard else "",
+        f"按 {'、'.join(soft)} 优先" if soft else "",
+        f"语料中没有 {'、'.join(understood.absent)} 的段落" if understood.absent else "",
+    ]
+    if any(lines):
+        out.print(f"[cyan]{escape('；'.join(filter(None, lines)))}[/cyan]\n", highlight=False, soft_wrap=True)
+
+
+LOOKS = {Look.FIGURES: "问数据", Look.SPOKEN: "口语", Look.PLAIN: "一般"}
+"""What questions look like, for people."""
+
+
+def show_explanation(result: SearchResult) -> None:
+    """What was looked for: the words with their weights and synonyms, the weights of both sides, and the judgement."""
+    explanation, understood = result.explanation, result.understood
+    if not explanation:
+        return
+    table = Table("查找", Column("词", overflow="fold"), Column("权重", justify="right"), "同义", box=None)
+    for clue, rarity in explanation.clues:
+        others = "、".join("".join(other) for other in clue.others)
+        table.add_row(escape(clue.said), escape(" ".join(clue.words)), f"{rarity:.1f}", escape(others))
+    out.print(table)
+    many = "，问多家银行" if understood.many_banks else ""
+    weights = f"语义 {explanation.dense_weight:.2f}，字面 {1 - explanation.dense_weight:.2f}，同义词 {SYNONYM_WEIGHT}"
+    out.print(f"[dim]问法：{LOOKS[understood.look]}{many}；权重：{weights}[/dim]", highlight=False, soft_wrap=True)
+    signs = explanation.signs
+    judged = f"近 {signs.near:.1f}，覆盖 {signs.covered:.2f}，缺 {signs.missing:g}，数据未及 {signs.unmet:.2f}"
+    line = f"[dim]有答案的把握：{result.confidence:.0%}（{judged}）[/dim]\n"
+    out.print(line, highlight=False, soft_wrap=True)
+
+
+def show_why(scores: HitScores) -> None:
+    """How a hit was ranked."""
+    parts = [
+        f"全段 {scores.whole:.3f}",
+        f"最佳句 {scores.sentence:.3f}",
+        f"BM25 {scores.lexical:.1f}（{' '.join(scores.words)}）",
+        f"优先 {scores.bonus:g}" if scores.bonus else "",
+        f"合计 {scores.fused:.2f}",
+        "" if scores.rerank is None else f"重排 {scores.rerank:.3f}",
+    ]
+    out.print(f"   [dim]{escape(' · '.join(filter(None, parts)))}[/dim]", highlight=False, soft_wrap=True)
 
 
 def show_hit(hit: Hit) -> None:
@@ -37,7 +96,13 @@ def show_hit(hit: Hit) -> None:
     out.print(f"[bold]{hit.rank}.[/bold] {escape(tags)}  [dim]{passage.id}[/dim]")
     out.print(f"   “{escape(hit.quote)}”", highlight=False, soft_wrap=True)
     place, path = place_of(document, passage.pages), " › ".join(passage.heading[-2:])
-    out.print(f"   [dim]{escape(place)}  {escape(path)}[/dim]\n", highlight=False, soft_wrap=True)
+    out.print(f"   [dim]{escape(place)}  {escape(path)}[/dim]", highlight=False, soft_wrap=True)
+    for twin in hit.also:
+        also = f"另见 {place_of(twin.document, twin.passage.pages)}"
+        out.print(f"   [dim]{escape(also)}  {twin.passage.id}[/dim]", highlight=False, soft_wrap=True)
+    if hit.scores:
+        show_why(hit.scores)
+    out.print()
 
 
 def place_of(document: Document, pages: tuple[int, ...]) -> str:
@@ -52,8 +117,9 @@ def join_numbers(numbers: tuple[int, ...]) -> str:
 
 def show_answer(answer: Answer) -> None:
     """An answer for a person."""
+    show_scope(answer.filters, answer.understood)
     if answer.abstained:
-        out.print("语料中未找到直接依据。最接近的段落：", style="yellow")
+        show_abstention(answer.confidence, bool(answer.nearest))
         for hit in answer.nearest:
             show_hit(hit)
     for evidence in answer.evidence:
@@ -65,6 +131,9 @@ def show_answer(answer: Answer) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
+            for citation in point.also:
+                also = f"另见 {citation_line(citation)}"
+                out.print(f"    [dim]{escape(also)}  {citation.passage_id}[/dim]", highlight=False, soft_wrap=True)
         out.print()
     coverage = answer.coverage
     searched = f"检索 {coverage.documents} 份报告、{coverage.passages:,} 段"
@@ -163,32 +232,6 @@ def show_cases(cases: Sequence[StoredCase], whole: bool) -> None:
 
 SHOWN_OF_PART = 60
 """How much of a part of a case stands in a list of cases."""
-
-
-def show_scores(figures: list[Scores], abstentions: Abstentions) -> None:
-    """Figures as a table."""
-    table = Table("type", "n", "nDCG@10", "recall@10", "MRR@10", box=None)
-    for row in figures:
-        values = (f"{row.values[name]:.3f}" for name in ("ndcg", "recall", "mrr"))
-        table.add_row(row.type, str(row.questions), *values)
-    out.print(table)
-    rightly = f"{abstentions.rightly} of {abstentions.unanswerable} unanswerable questions"
-    out.print(
-        f"abstained on {rightly}, wrongly on {abstentions.wrongly} of {abstentions.answerable}",
-        highlight=False,
-        soft_wrap=True,
-    )
-
-
-def show_tag_scores(figures: Sequence[TagScores]) -> None:
-    """How right the tags are, as a table."""
-    if not figures:
-        return
-    table = Table("tag", "quotes", "found", "first", "sure", "off", box=None)
-    for row in figures:
-        values = ("" if value is None else f"{value:.3f}" for value in (row.found, row.first, row.sure, row.off))
-        table.add_row(row.field, str(row.quotes), *values)
-    out.print(table)
 
 
 def show_blocks(page: Page, placed: Sequence["PlacedBlock"], unit: str) -> None:

@@ -289,6 +289,24 @@ class Store:
                 [(text, vector.astype(np.float32).tobytes()) for text, vector in vectors.items()],
             )
 
+    def replace_vectors(self, model: Model, units: Sequence[int], vectors: NDArray[np.float32]) -> None:
+        """Give units, by their row numbers, the vectors of another model, (len(units), dim), in one transaction.
+
+        The rows of texts that are compared with passages are dropped: they come from the old model, and so does what
+        the passages were tagged by.
+        """
+        with transaction(self._db):
+            self._db.executemany(
+                "UPDATE units SET vector = ? WHERE row = ?",
+                [(vector.tobytes(), row) for row, vector in zip(units, vectors.astype(np.float16), strict=True)],
+            )
+            self._db.execute("DELETE FROM phrases")
+            values = {"model": model.name, "dim": model.dim, "tagged_by": ""}
+            self._db.executemany(
+                "INSERT OR REPLACE INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in values.items()]
+            )
+            self._move_on()
+
     def _move_on(self) -> None:
         self._db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'")
 
@@ -561,6 +579,15 @@ class Store:
         buffer = b"".join(row[5] for row in rows)
         vectors = np.frombuffer(buffer, np.float16).reshape(len(rows), self.model().dim).astype(np.float32)
         return units, vectors
+
+    def units_of(self, document_id: str) -> list[UnitRow]:
+        """The units of a document, superseded or not, by row."""
+        rows = self._db.execute(
+            "SELECT u.row, u.passage, u.start, u.end, u.whole FROM units u JOIN passages p ON p.row = u.passage"
+            " WHERE p.document = ? ORDER BY u.row",
+            (document_id,),
+        )
+        return [UnitRow(row, passage, start, end, bool(whole)) for row, passage, start, end, whole in rows]
 
     def matching_rows(self, filters: Filters, reports: Sequence[str]) -> list[int]:
         """Rows of live passages that match the filters. `reports` are the ids that `filters.report` stands for."""

@@ -5,7 +5,7 @@ import logging
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 import jieba
@@ -66,9 +66,21 @@ def tokenizer() -> jieba.Tokenizer:
         raise BadInput(f"KB_CACHE: cannot make the folder {folder}: {error.strerror}; set it to another one") from error
     cutter.tmp_dir = str(folder)
     cutter.cache_file = "jieba.cache"
-    for term in (*listed_words("terms.txt"), *default_bank_book().words()):
-        cutter.add_word(fold(term))
+    for term in dictionary():
+        cutter.add_word(term)
     return cutter
+
+
+@cache
+def dictionary() -> tuple[str, ...]:
+    """The words that are kept whole beside those that jieba knows: banking terms and names of banks, folded."""
+    return tuple(map(fold, (*listed_words("terms.txt"), *default_bank_book().words())))
+
+
+@cache
+def dictionary_digest() -> str:
+    """What stands for the dictionary in the stamp of an index whose words were cut by it."""
+    return hashed("\n".join(dictionary()))
 
 
 def listed_words(file: str) -> list[str]:
@@ -86,6 +98,18 @@ def stop_words() -> frozenset[str]:
 def tokens(text: str) -> list[str]:
     """Words and their parts as jieba cuts them for search, without blanks and punctuation."""
     return [token for token in tokenizer().cut_for_search(fold(text)) if any(char.isalnum() for char in token)]
+
+
+def tokens_at(folded: str) -> list[tuple[str, int, int]]:
+    """The same of a folded text, each with its place, (word, start, end)."""
+    placed = tokenizer().tokenize(folded, mode="search")
+    return [(word, start, end) for word, start, end in placed if any(char.isalnum() for char in word)]
+
+
+@lru_cache(maxsize=4096)
+def whole_tokens(folded: str) -> tuple[str, ...]:
+    """The words of a folded text without their parts."""
+    return tuple(word for word in tokenizer().cut(folded) if any(char.isalnum() for char in word))
 
 
 def query_tokens(text: str) -> list[str]:

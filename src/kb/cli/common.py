@@ -13,8 +13,9 @@ from rich.markup import escape
 
 from kb import __version__
 from kb.catalogue import parse_filters
-from kb.embed import Encoder, open_encoder
+from kb.embed import Encoder
 from kb.errors import BadInput, BadQuery
+from kb.model import encoder_for
 from kb.records import Filters
 from kb.settings import Settings, load_settings, read_passwords
 from kb.show import out
@@ -66,8 +67,8 @@ def settings_for(index: Path | None) -> Settings:
 
 
 def encoder_of(settings: Settings) -> Encoder:
-    """The encoder that the settings name."""
-    return open_encoder(settings.model, settings.cache)
+    """The encoder of the index that the settings name."""
+    return encoder_for(settings)
 
 
 def passwords_of(settings: Settings, given: list[str] | None, file: Path | None) -> tuple[str, ...]:

@@ -43,6 +43,9 @@ def search(
     batch: Annotated[
         Path | None, typer.Option(help="JSON lines with id, query and filters; answers in the same order.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also tell what was looked for, and how each result was ranked.")
+    ] = False,
     as_json: AsJson = False,
     index: Index = None,
 ) -> None:
@@ -60,17 +63,17 @@ def search(
         raise typer.BadParameter("in a batch, each line has its own filters; give none beside --batch")
     with Library.open(settings_for(index)) as library:
         if batch is not None:
-            for answer in search_batch(library, batch, top):
+            for answer in search_batch(library, batch, top, explain):
                 write_json(answer)
             return
-        result = library.search(query or "", top, filters)
+        result = library.search(query or "", top, filters, explain)
     if as_json:
         write_json(result_json(result))
     else:
         show_result(result)
 
 
-def search_batch(library: Library, batch: Path, top: int) -> Iterator[dict[str, Any]]:
+def search_batch(library: Library, batch: Path, top: int, explain: bool = False) -> Iterator[dict[str, Any]]:
     """Answers to the lines of a batch file, in order; a line that fails gives its error, and the rest go on."""
     for number, line in read_lines(batch):
         identity: object = number
@@ -81,7 +84,7 @@ def search_batch(library: Library, batch: Path, top: int) -> Iterator[dict[str, 
             if not isinstance(query, str):
                 raise BadQuery(f"query is {query!r}, not a text")
             filters = parse_filters(asked.get("filters") or {})
-            yield result_json(library.search(query, top, filters), identity)
+            yield result_json(library.search(query, top, filters, explain), identity)
         except KbError as error:
             yield {"id": identity, "error": str(error)}
         except (ValueError, KeyError, AttributeError, TypeError) as error:

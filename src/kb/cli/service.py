@@ -1,18 +1,13 @@
-"""Commands that run beside the others: serve the page and the API, measure retrieval."""
+"""The command that serves the page and the API."""
 
 import os
-from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kb.cli.common import AsJson, Index, app, err, settings_for, write_json
+from kb.cli.common import Index, app, err, settings_for
 from kb.errors import BadInput
-from kb.evaluate import evaluate, evaluate_tags, load_gold
-from kb.search import Library
 from kb.settings import load_settings
-from kb.show import show_scores, show_tag_scores
 
 
 @app.command()
@@ -46,22 +41,3 @@ def serve(
         log_level="warning",
         h11_max_incomplete_event_size=1 << 18,  # a question that is too long is answered, not cut off
     )
-
-
-@app.command(name="eval")
-def evaluate_command(
-    gold: Annotated[Path, typer.Argument(help="JSON lines of questions with evidence.")] = Path("corpus/gold.jsonl"),
-    as_json: AsJson = False,
-    index: Index = None,
-) -> None:
-    """Figures over gold questions: nDCG, recall and reciprocal rank at 10 by type; how right the tags are."""
-    questions = load_gold(gold)
-    with Library.open(settings_for(index)) as library:
-        figures, abstentions = evaluate(library, questions)
-        tags = evaluate_tags(library.store, questions)
-    if as_json:
-        retrieval = {"figures": [asdict(row) for row in figures], "abstentions": asdict(abstentions)}
-        write_json({**retrieval, "tags": [asdict(row) for row in tags]})
-    else:
-        show_scores(figures, abstentions)
-        show_tag_scores(tags)

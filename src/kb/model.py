@@ -1,0 +1,39 @@
+"""Which encoder an index is asked with: the one that is set, else its own adapted one, else the packaged one."""
+
+from pathlib import Path
+
+from kb.catalogue import STORE_FILE
+from kb.embed import Encoder, open_encoder
+from kb.errors import KbError, ModelMismatch
+from kb.settings import Settings
+from kb.store import Store
+
+
+def models_folder(index: Path) -> Path:
+    """Where the models lie that were adapted to an index: they go where the index goes."""
+    return index / "models"
+
+
+def encoder_for(settings: Settings) -> Encoder:
+    """The encoder for the index that the settings name, which need not be there yet. Raises ModelUnavailable."""
+    return open_encoder(settings.model or own_model(settings.index), settings.cache)
+
+
+def own_model(index: Path) -> str:
+    """The folder of the adapted model that the vectors of an index come from; "" where there is none."""
+    try:
+        with Store.open(index / STORE_FILE) as store:
+            folder = models_folder(index) / store.model().name
+    except KbError:  # no index, or a damaged one: whoever opens it next says so
+        return ""
+    return str(folder) if folder.is_dir() else ""
+
+
+def check_model(store: Store, encoder: Encoder, index: Path) -> None:
+    """Raise ModelMismatch unless the encoder is the one that the index was made with."""
+    made = store.model()
+    if (made.name, made.dim) != (encoder.name, encoder.dim):
+        raise ModelMismatch(
+            f"the index {index} was made with {made.name!r} ({made.dim} columns), the model set is"
+            f" {encoder.name!r} ({encoder.dim}); set KB_MODEL to the first, or run: kb reembed"
+        )

@@ -1,0 +1,63 @@
+"""The vectors of an index made anew by another encoder: nothing is read again, and ids stay."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kb.catalogue import STORE_FILE
+from kb.embed import Encoder
+from kb.retag import retag_store
+from kb.settings import Settings
+from kb.store import Model, Store
+from kb.units import unit_text
+from kb.writing import renew_derived, writing
+
+
+@dataclass(frozen=True, slots=True)
+class FreshRows:
+    """Vectors of all units of a store, those of superseded reports too: (n,) numbers of units, (n, dim) unit rows."""
+
+    units: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+
+    def of(self, units: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of some units, by their numbers, (units, dim)."""
+        order = np.argsort(self.units)
+        return self.vectors[order[np.searchsorted(self.units, units, sorter=order)]]
+
+
+def embed_store(store: Store, encoder: Encoder, done: Callable[[int, int], None]) -> FreshRows:
+    """Embed all that is stored. `done` is told how many texts of how many are done."""
+    numbers: list[int] = []
+    texts: list[str] = []
+    for document in store.documents(live=False):
+        passages = {stored.row: stored.passage for stored in store.passages_of(document.id)}
+        for unit in store.units_of(document.id):
+            numbers.append(unit.row)
+            texts.append(unit_text(passages[unit.passage_row], unit.start, unit.end, unit.whole))
+    vectors = encoder.passages(texts, lambda count: done(count, len(texts)))
+    return FreshRows(np.array(numbers, np.int64), vectors)
+
+
+def reembed(settings: Settings, encoder: Encoder, done: Callable[[int, int], None]) -> int:
+    """Give an index the vectors of another encoder, and the tags that follow from them; the number of vectors.
+
+    Raises IndexMissing, IndexBusy, BadInput.
+    """
+    Store.open(settings.index / STORE_FILE).close()  # before the lock, which would make the folder
+    with writing(settings.index), Store.open(settings.index / STORE_FILE) as store:
+        rows = embed_store(store, encoder, done)
+        use_rows(store, settings, encoder, rows)
+    return len(rows.units)
+
+
+def use_rows(store: Store, settings: Settings, encoder: Encoder, rows: FreshRows) -> None:
+    """Put vectors of another encoder into a store that is locked for writing, and tag its passages by them.
+
+    A run that is killed before the tags are done leaves the new vectors with the old tags; `kb retag` goes on.
+    """
+    store.replace_vectors(Model(encoder.name, encoder.dim), rows.units.tolist(), rows.vectors)
+    retag_store(store, settings, lambda: encoder, lambda _: None)
+    renew_derived(store, settings.index)
