@@ -79,8 +79,8 @@ def library_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture
 def copied_settings(library_settings: Settings, tmp_path: Path) -> Settings:
-    """A copy of that index, to be written to."""
-    shutil.copytree(library_settings.index, tmp_path / "index")
+    """A copy of that index, to be written to, without what other tests measured on it."""
+    shutil.copytree(library_settings.index, tmp_path / "index", ignore=shutil.ignore_patterns("evaluations"))
     return library_settings.model_copy(update={"index": tmp_path / "index"})
 
 
