@@ -119,3 +119,10 @@ def test_an_answer_tells_what_was_set_and_what_was_understood(library: Library) 
     assert answer.filters.year == (2018,)
     assert answer.understood.banks == ("青岛银行",)
     assert answer.evidence[0].bank == "青岛银行"
+
+
+def test_a_bank_that_the_question_names_comes_first(library: Library) -> None:
+    plain = [group.bank for group in ask(library, "在开放银行上做了什么").evidence]
+    named = [group.bank for group in ask(library, "青岛银行在开放银行上做了什么").evidence]
+    assert named[0] == "青岛银行" != plain[0]
+    assert len(named) > 1

@@ -1,6 +1,6 @@
 """Question → answer: the best quotes by bank, each cited and checked, or an abstention; and what was searched."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
 from kb.banks import BankBook
@@ -26,8 +26,9 @@ def ask(library: Library, question: str, filters: Filters | None = None) -> Answ
         nearest = found.hits[:NEAREST]
         return Answer(question, True, (), nearest, coverage, 0, found.filters, found.understood, found.confidence)
     groups, dropped = hits_to_points(library.store, library.catalogue.book, found.hits, found.filters.bank)
-    evidence = order_banks(groups)
     understood = found.understood
+    named = {same for bank in understood.banks for same in library.catalogue.book.lineage(bank)}
+    evidence = order_banks(groups, named)
     return Answer(question, not groups, evidence, (), coverage, dropped, found.filters, understood, found.confidence)
 
 
@@ -88,9 +89,10 @@ def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:
     return quotes
 
 
-def order_banks(groups: Mapping[str, Sequence[Point]]) -> tuple[BankEvidence, ...]:
-    """Banks by their best point, what is about no bank last."""
-    banks = sorted((bank for bank in groups if bank), key=lambda bank: -groups[bank][0].hit.score)[:MAX_BANKS]
+def order_banks(groups: Mapping[str, Sequence[Point]], named: Collection[str]) -> tuple[BankEvidence, ...]:
+    """Banks by their best point, those that the question names before all, what is about no bank last."""
+    by_strength = sorted((bank for bank in groups if bank), key=lambda bank: -groups[bank][0].hit.score)
+    banks = sorted(by_strength, key=lambda bank: bank not in named)[:MAX_BANKS]
     order = [*banks, ""] if "" in groups else banks
     return tuple(BankEvidence(bank, tuple(groups[bank][:MAX_POINTS])) for bank in order)
 
