@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from kb.catalogue import STORE_FILE
-from kb.errors import IndexMissing
+from kb.errors import IndexMissing, ModelMismatch
 from kb.search import Library
 from kb.settings import Settings
 from kb.store import Store
@@ -101,7 +101,10 @@ class Shelf:
     def _open(self) -> Loan:
         encoder = self._loan.library.encoder if self._loan else None
         file = self._file()
-        library = Library.open(self._settings, encoder)
+        try:
+            library = Library.open(self._settings, encoder)
+        except ModelMismatch:  # the index has another model since, adapted to it or chosen anew
+            library = Library.open(self._settings)
         loan = Loan(library, Edition(file, library.generation), readers=1)
         self._replace(loan)
         return loan

@@ -15,14 +15,14 @@ from kb.catalogue import STORE_FILE
 from kb.derived import open_derived
 from kb.e5_weights import unpacked_e5
 from kb.embed import QUERY_MAP, Encoder, open_encoder
-from kb.errors import BadSettings, ModelMismatch, ModelUnavailable
+from kb.errors import BadInput, BadSettings, ModelMismatch, ModelUnavailable
 from kb.evaluate import Outcome
 from kb.gate import Run
 from kb.model import encoder_for, models_folder, own_model
 from kb.reembed import embed_store, reembed
 from kb.search import Library
 from kb.settings import Settings
-from kb.store import Store
+from kb.store import Model, Store
 from kb.verify import verify
 from tests.conftest import CACHE, CORPUS, Silent, encoder, run_kb
 
@@ -109,7 +109,7 @@ def test_a_model_taken_for_better_is_used_and_can_be_left_again(
         _, vectors = library.store.unit_rows()
         assert np.allclose(np.sort(rows.vectors, axis=0), np.sort(vectors, axis=0), atol=2e-3)
         assert not verify(library.store, settings.index).problems
-    with pytest.raises(ModelMismatch, match="kb reembed"):
+    with pytest.raises(ModelMismatch, match="unset KB_MODEL"):
         Library.open(settings, before)
 
     reembed(settings, before, lambda done, total: None)
@@ -206,3 +206,29 @@ def test_commands_without_an_index_say_so(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "no index" in done.stderr
         assert not (tmp_path / "nothing").exists()
+
+
+def test_an_index_whose_model_is_gone_or_hidden_says_the_way_out(copied_settings: Settings) -> None:
+    with Store.open(copied_settings.index / STORE_FILE) as store:
+        units, vectors = store.unit_rows()
+        store.replace_vectors(Model("adapted-0", 384), [unit.row for unit in units], vectors)
+    with pytest.raises(ModelMismatch, match="put its folder .*adapted-0 back, or run: KB_MODEL=default kb reembed"):
+        Library.open(copied_settings)
+    folder = models_folder(copied_settings.index) / "adapted-0"
+    folder.mkdir(parents=True)
+    with pytest.raises(ModelUnavailable, match="adapted-0, does not load; put it back"):
+        Library.open(copied_settings)
+    with pytest.raises(ModelMismatch, match="unset KB_MODEL"):
+        Library.open(copied_settings, encoder())
+
+
+def test_too_little_to_judge_by_or_to_learn_from(copied_settings: Settings, gold: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.jsonl"
+    few.write_text('{"id": "1", "query": "火星上有没有水", "answers": []}', "utf-8")
+    with pytest.raises(BadInput, match="few.jsonl: 0 questions with answers are too few"):
+        adapt(copied_settings, encoder(), few, QUIET)
+    with Store.open(copied_settings.index / STORE_FILE) as store:
+        for document in store.documents():
+            store.remove_document(document.id)
+    with pytest.raises(BadInput, match="0 pairs to learn from"):
+        adapt(copied_settings, encoder(), gold, QUIET)

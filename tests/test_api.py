@@ -2,7 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,16 @@ from kb import errors, store
 from kb.answer import ask
 from kb.build import ingest, remove
 from kb.catalogue import STORE_FILE
+from kb.embed import open_encoder
 from kb.errors import KbError
 from kb.export import answer_json, exported_json, result_json
+from kb.model import models_folder
 from kb.records import Filters
+from kb.reembed import reembed
 from kb.search import Library
 from kb.settings import Settings
 from tests import pdfs
-from tests.conftest import CORPUS, Silent, encoder
+from tests.conftest import CACHE, CORPUS, Silent, encoder
 
 
 @pytest.fixture(scope="module")
@@ -439,6 +442,20 @@ def test_a_request_keeps_its_library_when_the_index_moves_on(copied_settings: Se
     shelf.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         new.store.documents()
+
+
+def test_a_server_follows_its_index_to_another_model(
+    copied_settings: Settings, tiny_model: Callable[..., Path]
+) -> None:
+    shelf = Shelf(copied_settings)
+    with shelf.borrow() as old:
+        reembed(copied_settings, open_encoder(str(tiny_model("adapted-1", {})), CACHE), lambda done, total: None)
+        models_folder(copied_settings.index).mkdir()
+        shutil.move(tiny_model("other", {}), models_folder(copied_settings.index) / "adapted-1")
+        with shelf.borrow() as new:
+            assert (old.encoder.name, new.encoder.name) == (encoder().name, "adapted-1")
+            assert new.search(QUESTION).hits and old.search(QUESTION).hits
+    shelf.close()
 
 
 def test_many_threads_while_the_index_moves_on(copied_settings: Settings) -> None:

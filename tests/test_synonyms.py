@@ -89,6 +89,7 @@ def test_of_a_synonym_of_several_words_all_must_stand_there(table: Path, tmp_pat
         ('[[same]]\nwords = ["一", "二"]\n[[same]]\nwords = ["二", "三"]', "same.2: '二'"),
         ('[[spoken]]\nsay = ["一"]', "spoken.1.means"),
         ('[[other]]\nsay = ["一"]', "other"),
+        ('[[same]]\nwords = ["一", "——"]', "same.1.words.2.*no letter or digit"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_told_with_its_place(tmp_path: Path, text: str, named: str) -> None:

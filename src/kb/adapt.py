@@ -20,12 +20,12 @@ from kb.derived import Derived, open_derived
 from kb.e5_weights import FOLDER as PACKAGED_FOLDER
 from kb.e5_weights import unpacked_e5
 from kb.embed import QUERY_MAP, Encoder, QueryMap, SentenceEncoder, cpu_precision, load_model, quiet
-from kb.errors import BadSettings, IndexDamaged, ModelUnavailable
+from kb.errors import BadInput, BadSettings, IndexDamaged, ModelUnavailable
 from kb.evaluate import evaluate, load_gold, summarise
-from kb.gate import Run, compare, hash_gold, to_run
+from kb.gate import FEWEST, Run, compare, hash_gold, to_run
 from kb.lexical import LexicalIndex
-from kb.model import models_folder, own_model
-from kb.reembed import FreshRows, embed_store, use_rows
+from kb.model import ADAPTED, models_folder, own_model
+from kb.reembed import FreshRows, check_tagging, embed_store, use_rows
 from kb.search import Library
 from kb.settings import Settings
 from kb.store import Store, StoredPassage
@@ -97,27 +97,35 @@ def adapt(settings: Settings, encoder: Encoder, gold: Path, stages: Stages, seed
     """
     require_trainer()
     questions, digest = load_gold(gold), hash_gold(gold)
-    with Library.open(settings, encoder) as library:
-        before = to_run(library, digest, evaluate(library, questions))
+    if (answered := sum(bool(question.evidence) for question in questions)) < FEWEST:
+        raise BadInput(f"{gold}: {answered} questions with answers are too few to judge by; give {FEWEST} or more")
+    Store.open(settings.index / STORE_FILE).close()  # before the lock, which would make the folder
     with writing(settings.index), Store.open(settings.index / STORE_FILE) as store, draft_in(settings.index) as draft:
+        check_tagging(settings)
+        with Library.open(settings, encoder) as library:
+            before = to_run(library, digest, evaluate(library, questions))
         derived = open_derived(store, settings.index)
         pairs = sample(corpus_pairs(list(store.live_passages()), derived.lexical, seed), seed)
+        if len(pairs) < BATCH:
+            raise BadInput(f"the index gives {len(pairs)} pairs to learn from, {BATCH} are the least; add reports")
         base = base_of(settings)
         train(base, pairs, draft, stages.trained, seed)
         keep_query_map(base, draft)
-        name = f"adapted-{hashed(json.dumps([encoder.name, *map(astuple, pairs)], ensure_ascii=False))[:8]}"
+        name = f"{ADAPTED}{hashed(json.dumps([encoder.name, *map(astuple, pairs)], ensure_ascii=False))[:8]}"
         adapted = SentenceEncoder(name, load_model(str(draft)), QueryMap.read(draft / QUERY_MAP))
         rows = embed_store(store, adapted, stages.embedded)
         library = trial(settings, store, derived, adapted, rows)
         found = Adapted(len(pairs), before, to_run(library, digest, evaluate(library, questions)), None)
         if not is_better(found):
             return found
-        (draft / "evaluation.json").write_text(json.dumps(figures_of(found), ensure_ascii=False, indent=1), "utf-8")
         folder = models_folder(settings.index) / name
+        found = replace(found, model=folder)
+        (draft / "evaluation.json").write_text(json.dumps(figures_of(found), ensure_ascii=False, indent=1), "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
+        draft.chmod(0o755)  # a server may run as another user
         draft.rename(folder)
         use_rows(store, settings, adapted, rows)
-        return replace(found, model=folder)
+        return found
 
 
 @contextmanager
@@ -125,6 +133,8 @@ def draft_in(index: Path) -> Iterator[Path]:
     """A folder for a model that is being made; it goes if it is still there at the end. Raises IndexDamaged."""
     try:
         models_folder(index).mkdir(parents=True, exist_ok=True)
+        for left in models_folder(index).glob("new-*"):  # by a run that was killed: the writer's lock is ours
+            shutil.rmtree(left, ignore_errors=True)
         draft = Path(tempfile.mkdtemp(prefix="new-", dir=models_folder(index)))
     except OSError as error:
         raise IndexDamaged(f"cannot write models to {models_folder(index)}: {error.strerror}") from error

@@ -4,9 +4,12 @@ from pathlib import Path
 
 from kb.catalogue import STORE_FILE
 from kb.embed import Encoder, open_encoder
-from kb.errors import KbError, ModelMismatch
+from kb.errors import KbError, ModelMismatch, ModelUnavailable
 from kb.settings import Settings
 from kb.store import Store
+
+ADAPTED = "adapted-"
+"""How the names of models begin that were adapted to an index."""
 
 
 def models_folder(index: Path) -> Path:
@@ -16,7 +19,16 @@ def models_folder(index: Path) -> Path:
 
 def encoder_for(settings: Settings) -> Encoder:
     """The encoder for the index that the settings name, which need not be there yet. Raises ModelUnavailable."""
-    return open_encoder(settings.model or own_model(settings.index), settings.cache)
+    own = "" if settings.model else own_model(settings.index)
+    try:
+        return open_encoder(settings.model or own, settings.cache)
+    except ModelUnavailable as error:
+        if own:
+            raise ModelUnavailable(
+                f"the model adapted to this index, {own}, does not load; put it back, or leave it with:"
+                " KB_MODEL=default kb reembed"
+            ) from error
+        raise
 
 
 def own_model(index: Path) -> str:
@@ -32,8 +44,15 @@ def own_model(index: Path) -> str:
 def check_model(store: Store, encoder: Encoder, index: Path) -> None:
     """Raise ModelMismatch unless the encoder is the one that the index was made with."""
     made = store.model()
-    if (made.name, made.dim) != (encoder.name, encoder.dim):
-        raise ModelMismatch(
-            f"the index {index} was made with {made.name!r} ({made.dim} columns), the model set is"
-            f" {encoder.name!r} ({encoder.dim}); set KB_MODEL to the first, or run: kb reembed"
-        )
+    if (made.name, made.dim) == (encoder.name, encoder.dim):
+        return
+    folder = models_folder(index) / made.name
+    way_out = "set KB_MODEL to the first, or run: kb reembed"
+    if folder.is_dir():
+        way_out = "unset KB_MODEL, and the index finds its own"
+    elif made.name.startswith(ADAPTED):
+        way_out = f"put its folder {folder} back, or run: KB_MODEL=default kb reembed"
+    raise ModelMismatch(
+        f"the index {index} was made with {made.name!r} ({made.dim} columns), the model set is"
+        f" {encoder.name!r} ({encoder.dim}); {way_out}"
+    )

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.catalogue import STORE_FILE
+from kb.catalogue import STORE_FILE, open_names
 from kb.embed import Encoder
 from kb.retag import retag_store
 from kb.settings import Settings
 from kb.store import Model, Store
+from kb.tag.overrides import load_overrides
 from kb.units import unit_text
 from kb.writing import renew_derived, writing
 
@@ -48,9 +49,15 @@ def reembed(settings: Settings, encoder: Encoder, done: Callable[[int, int], Non
     """
     Store.open(settings.index / STORE_FILE).close()  # before the lock, which would make the folder
     with writing(settings.index), Store.open(settings.index / STORE_FILE) as store:
+        check_tagging(settings)
         rows = embed_store(store, encoder, done)
         use_rows(store, settings, encoder, rows)
     return len(rows.units)
+
+
+def check_tagging(settings: Settings) -> None:
+    """See that what the passages are to be tagged by can be used, before any work. Raises BadSettings, BadInput."""
+    load_overrides(settings.overrides, *open_names(settings))
 
 
 def use_rows(store: Store, settings: Settings, encoder: Encoder, rows: FreshRows) -> None:

@@ -10,12 +10,20 @@ from pathlib import Path
 from threading import Lock
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kb.errors import BadSettings
 from kb.words import fold, query_tokens, stop_words, tokens_at, whole_tokens
 
-Word = Annotated[str, Field(min_length=1, max_length=40)]
+
+def has_words(text: str) -> str:
+    """The text itself. Raises ValueError where nothing in it could be looked for."""
+    if not whole_tokens(fold(text)):
+        raise ValueError(f"{text!r} has no letter or digit")
+    return text
+
+
+Word = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(has_words)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,8 @@ def adapt(
     """Fit the encoder to your reports; where gold questions are then answered better, the index uses it.
 
     It learns from the passages of the index (headings and sentences, and what
-    they belong to) and from questions that come with kb, without labels and
-    without network, in some minutes on two cores. The gold questions only judge
-    it. The model is an ordinary sentence-transformers folder in the index's
+    they belong to), without labels and without network, in some minutes on two
+    cores. The gold questions only judge it. The model is an ordinary sentence-transformers folder in the index's
     folder, models/; where it is no better, nothing changes. Back to the packaged
     model: KB_MODEL=default kb reembed.
     """
@@ -43,6 +42,8 @@ def adapt(
     show_scores(summarise(found.after.outcomes), count_abstentions(found.after.outcomes), comparison)
     if found.model:
         out.print(f"better: the index uses {found.model} now", highlight=False, soft_wrap=True, markup=False)
+        if settings.model:
+            out.print("KB_MODEL is set to another one: unset it", highlight=False)
     else:
         out.print("no better than before: nothing was changed", highlight=False)
 
