@@ -4,12 +4,12 @@ import sqlite3
 
 import pytest
 
-from kb.answer import MAX_BANKS, MAX_POINTS, ask, cite_also
+from kb.answer import MAX_BANKS, MAX_POINTS, ask, cite_also, quotes_by_bank
 from kb.banks import default_bank_book
 from kb.catalogue import STORE_FILE
 from kb.cite import cite
 from kb.errors import QuoteNotFound
-from kb.records import Filters, Twin
+from kb.records import Field, Filters, Hit, Kind, Passage, Span, Tag, Twin
 from kb.search import Library
 from kb.settings import Settings
 from kb.words import mend
@@ -25,7 +25,7 @@ def test_points_stand_under_the_bank_that_they_are_about(library: Library) -> No
     for evidence in answer.evidence:
         assert 1 <= len(evidence.points) <= MAX_POINTS
         for point in evidence.points:
-            assert evidence.bank in point.hit.passage.banks or not evidence.bank and not point.hit.passage.banks
+            assert not evidence.bank or evidence.bank in point.hit.passage.banks
     assert [evidence.bank for evidence in answer.evidence].index("") == len(answer.evidence) - 1
 
 
@@ -126,3 +126,23 @@ def test_a_bank_that_the_question_names_comes_first(library: Library) -> None:
     named = [group.bank for group in ask(library, "青岛银行在开放银行上做了什么").evidence]
     assert named[0] == "青岛银行" != plain[0]
     assert len(named) > 1
+
+
+@pytest.mark.parametrize(
+    ("heading", "text", "quote", "bank"),
+    [
+        ("难处", "1. 钱少\n招商银行投入近百亿元。\n2. 人少\n县城招不到人。", "县城招不到人。", ""),
+        ("难处", "1. 钱少\n招商银行投入近百亿元。\n2. 人少\n县城招不到人。", "招商银行投入近百亿元。", "招商银行"),
+        ("三个办法", "招商银行有两个办法：\n1. 引进\n到高校招聘。\n2. 培养\n轮岗。", "到高校招聘。", "招商银行"),
+        ("招商银行的办法", "1. 引进\n招商银行到高校招聘。\n2. 培养\n轮岗。", "轮岗。", "招商银行"),
+        ("办法", "招商银行到高校招聘。还办了学院。", "还办了学院。", "招商银行"),
+    ],
+)
+def test_a_point_of_a_list_is_not_said_of_a_bank_that_another_point_names(
+    library: Library, heading: str, text: str, quote: str, bank: str
+) -> None:
+    tags = (Tag(Field.BANK, "招商银行"),)
+    passage = Passage("p", Kind.TEXT, (heading,), text, (Span(1, 0, len(text), 0),), tags)
+    hit = Hit(1, 1.0, library.store.documents()[0], passage, quote, text.index(quote))
+    found = quotes_by_bank(hit, default_bank_book())
+    assert found == {bank: (text.index(quote), text.index(quote) + len(quote))}

@@ -6,6 +6,7 @@ from contextlib import suppress
 from kb.banks import BankBook
 from kb.cite import cite
 from kb.errors import QuoteNotFound
+from kb.marks import NUMBERED
 from kb.records import Answer, BankEvidence, Citation, Coverage, Filters, Hit, Point, Twin
 from kb.search import Library
 from kb.store import Store
@@ -68,13 +69,19 @@ def cite_also(store: Store, twins: Sequence[Twin], quote: str) -> tuple[Citation
 def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:
     """Where in a passage the quote stands for each bank that it is about; under "" for a passage about none.
 
-    In a passage about several banks, each has its own best sentence that names it.
+    In a passage about several banks, each has its own best sentence that names it. A point of a numbered list is not
+    said of a bank that only another point names.
     """
     banks, text = hit.passage.banks, hit.passage.text
     best = hit.quote_at, hit.quote_at + len(hit.quote)
-    if len(banks) < 2:
-        return {banks[0] if banks else "": best}
+    if not banks:
+        return {"": best}
     mentions = book.mentions(text)
+    if len(banks) == 1:
+        points = {point_of(text, mention.start) for mention in mentions if mention.name == banks[0]}
+        named_above = any(mention.name == banks[0] for mention in book.mentions("\n".join(hit.passage.heading)))
+        elsewhere = points and points.isdisjoint({0, point_of(text, best[0])}) and not named_above
+        return {"" if elsewhere else banks[0]: best}
     least = max((sentence.score for sentence in hit.sentences), default=0.0) - ASIDE
     quotes: dict[str, tuple[int, int]] = {}
     for bank in banks:
@@ -87,6 +94,11 @@ def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:
         elif not places:  # named by the heading
             quotes[bank] = best
     return quotes
+
+
+def point_of(text: str, place: int) -> int:
+    """In which point of a numbered list a place of a text stands, from 1; 0 before the first."""
+    return sum(NUMBERED.match(line) is not None for line in text[: text.find("\n", place) + 1 or None].splitlines())
 
 
 def order_banks(groups: Mapping[str, Sequence[Point]], named: Collection[str]) -> tuple[BankEvidence, ...]:
