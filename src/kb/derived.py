@@ -127,6 +127,7 @@ def build_derived(store: Store, index: Path) -> Derived:
             draft = DerivedFiles(Path(tempfile.mkdtemp(prefix="new-", dir=files.folder.parent)))
             try:
                 write_derived(store, draft, generation)
+                draft.folder.chmod(0o755)  # a server may run as another user
                 os.replace(draft.folder, files.folder)
             finally:
                 shutil.rmtree(draft.folder, ignore_errors=True)
