@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from kb.embed import QUERY_MAP, PackagedE5
+from kb.embed import QUERY_MAP, PackagedE5, QueryMap
 from kb.settings import load_settings
 
 NEEDS = Path(__file__).with_name("spoken_questions.jsonl")
@@ -129,7 +129,7 @@ def main() -> None:
         check(needs)
         return
     matrix, shift = learn(needs)
-    np.savez_compressed(TARGET, matrix=matrix.numpy().astype(np.float16), shift=shift.numpy().astype(np.float16))
+    QueryMap(matrix.numpy(), shift.numpy()).write(TARGET)
     print(f"{TARGET}: {TARGET.stat().st_size // 1000} kB")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kb import adapt as module
-from kb.adapt import Adapted, Pair, Stages, adapt, corpus_pairs, is_better, is_elsewhere, keep_query_map, sample
+from kb.adapt import Adapted, Pair, Stages, adapt, corpus_pairs, is_better, is_elsewhere, sample
 from kb.build import ingest
 from kb.catalogue import STORE_FILE
 from kb.derived import open_derived
@@ -94,6 +94,7 @@ def test_a_model_taken_for_better_is_used_and_can_be_left_again(
     steps: list[tuple[int, int]] = []
     found = adapt(settings, before, gold, Stages(lambda *step: steps.append(step), lambda done, total: None))
     assert found.model is not None and found.model.parent == models_folder(settings.index)
+    assert not (found.model / QUERY_MAP).exists()  # the tiny model has no map for questions
     assert steps[-1][0] == steps[-1][1] == len(steps)
     figures = json.loads((found.model / "evaluation.json").read_text("utf-8"))
     assert figures["after"]["all"] != figures["before"]["all"]
@@ -155,14 +156,14 @@ def test_the_map_for_questions_goes_with_the_model(tmp_path: Path) -> None:
     base = unpacked_e5(CACHE)
     made = tmp_path / "made"
     made.mkdir()
-    keep_query_map(str(base), made)
+    packaged = encoder().query_map
+    assert packaged
+    packaged.write(made / QUERY_MAP)
     shutil.copytree(base, made, dirs_exist_ok=True)
     moved, plain = open_encoder(str(made), CACHE), open_encoder(str(base), CACHE)
     rows = encoder().queries(["招不到人怎么办"])
     assert float(np.sum(moved.queries(["招不到人怎么办"]) * rows)) > 0.995
     assert float(np.sum(plain.queries(["招不到人怎么办"]) * rows)) < 0.99
-    keep_query_map("some model", tmp_path)
-    assert not (tmp_path / QUERY_MAP).exists()
     (made / QUERY_MAP).write_bytes(b"no map")
     with pytest.raises(ModelUnavailable, match="no map of questions"):
         open_encoder(str(made), CACHE)

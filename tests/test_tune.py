@@ -15,7 +15,7 @@ from kb.records import Filters
 from kb.search import Library
 from kb.settings import Settings
 from kb.tune import DENSE, LEXICAL, WEIGHTS, choose_threshold, choose_weight, folds, tune
-from tests.conftest import CORPUS
+from tests.conftest import CORPUS, encoder
 
 GOLD = CORPUS / "gold.jsonl"
 
@@ -113,13 +113,14 @@ def test_the_command_advises_and_keeps_nothing(
     gold = tmp_path / "gold.jsonl"
     lines = [line for line in GOLD.read_text("utf-8").splitlines() if json.loads(line)["type"] in ("fact", "none")]
     gold.write_text("\n".join(lines), "utf-8")
-    before = sorted(index.rglob("*"))
-    status, told = kb(gold, "--tune")
-    assert status == 0 and "KB_DENSE_WEIGHT=" in told and "dense_weight = " in told
-    assert "lexical alone" in told and "dense alone" in told and "held out" in told
-    status, told = kb(gold, "--tune", "--json")
-    found = json.loads(told)
-    assert status == 0 and set(found) == {"weight", "threshold", "advised"}
-    assert found["threshold"] is None and set(found["advised"]) == {"dense_weight"}
-    assert sorted(index.rglob("*")) == before
+    with Library.open(library_settings, encoder()):  # SQLite's side files are there before and after
+        before = sorted(index.rglob("*"))
+        status, told = kb(gold, "--tune")
+        assert status == 0 and "KB_DENSE_WEIGHT=" in told and "dense_weight = " in told
+        assert "lexical alone" in told and "dense alone" in told and "held out" in told
+        status, told = kb(gold, "--tune", "--json")
+        found = json.loads(told)
+        assert status == 0 and set(found) == {"weight", "threshold", "advised"}
+        assert found["threshold"] is None and set(found["advised"]) == {"dense_weight"}
+        assert sorted(index.rglob("*")) == before
     assert kb(gold, "--tune", "--accept")[0] == 2

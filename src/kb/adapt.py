@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
-from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -15,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kb.catalogue import STORE_FILE, Catalogue
+from kb.catalogue import Catalogue
 from kb.derived import Derived, open_derived
-from kb.e5_weights import FOLDER as PACKAGED_FOLDER
 from kb.e5_weights import unpacked_e5
-from kb.embed import QUERY_MAP, Encoder, QueryMap, SentenceEncoder, cpu_precision, load_model, quiet
+from kb.embed import PACKAGED_NAMES, QUERY_MAP, Encoder, SentenceEncoder, cpu_precision, load_model, quiet
 from kb.errors import BadInput, BadSettings, IndexDamaged, ModelUnavailable
 from kb.evaluate import evaluate, load_gold, summarise
 from kb.gate import FEWEST, Run, compare, hash_gold, to_run
 from kb.lexical import LexicalIndex
-from kb.model import ADAPTED, models_folder, own_model
+from kb.model import ADAPTED, model_of, models_folder
 from kb.reembed import FreshRows, check_tagging, embed_store, use_rows
 from kb.search import Library
 from kb.settings import Settings
@@ -32,7 +30,7 @@ from kb.store import Store, StoredPassage
 from kb.synonyms import SynonymTable, clues_of
 from kb.vectors import VectorIndex
 from kb.words import hashed, sentences
-from kb.writing import writing
+from kb.writing import changing_store
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -99,8 +97,7 @@ def adapt(settings: Settings, encoder: Encoder, gold: Path, stages: Stages, seed
     questions, digest = load_gold(gold), hash_gold(gold)
     if (answered := sum(bool(question.evidence) for question in questions)) < FEWEST:
         raise BadInput(f"{gold}: {answered} questions with answers are too few to judge by; give {FEWEST} or more")
-    Store.open(settings.index / STORE_FILE).close()  # before the lock, which would make the folder
-    with writing(settings.index), Store.open(settings.index / STORE_FILE) as store, draft_in(settings.index) as draft:
+    with changing_store(settings.index) as store, draft_in(settings.index) as draft:
         check_tagging(settings)
         with Library.open(settings, encoder) as library:
             before = to_run(library, digest, evaluate(library, questions))
@@ -108,11 +105,11 @@ def adapt(settings: Settings, encoder: Encoder, gold: Path, stages: Stages, seed
         pairs = sample(corpus_pairs(list(store.live_passages()), derived.lexical, seed), seed)
         if len(pairs) < BATCH:
             raise BadInput(f"the index gives {len(pairs)} pairs to learn from, {BATCH} are the least; add reports")
-        base = base_of(settings)
-        train(base, pairs, draft, stages.trained, seed)
-        keep_query_map(base, draft)
+        train(base_of(settings), pairs, draft, stages.trained, seed)
+        if encoder.query_map:
+            encoder.query_map.write(draft / QUERY_MAP)
         name = f"{ADAPTED}{hashed(json.dumps([encoder.name, *map(astuple, pairs)], ensure_ascii=False))[:8]}"
-        adapted = SentenceEncoder(name, load_model(str(draft)), QueryMap.read(draft / QUERY_MAP))
+        adapted = SentenceEncoder(name, load_model(str(draft)), encoder.query_map)
         rows = embed_store(store, adapted, stages.embedded)
         library = trial(settings, store, derived, adapted, rows)
         found = Adapted(len(pairs), before, to_run(library, digest, evaluate(library, questions)), None)
@@ -152,9 +149,9 @@ def require_trainer() -> None:
 
 
 def base_of(settings: Settings) -> str:
-    """The folder or name of the model to begin with: the packaged one unpacked, or the one that is set."""
-    chosen = settings.model or own_model(settings.index)
-    return str(unpacked_e5(settings.cache)) if chosen in ("", "default") else chosen
+    """The folder or name of the model to begin with: the packaged one unpacked, or the one that the index has."""
+    chosen = model_of(settings)
+    return str(unpacked_e5(settings.cache)) if chosen in PACKAGED_NAMES else chosen
 
 
 # ---- pairs
@@ -199,9 +196,23 @@ def sample(pairs: Sequence[Pair], seed: int) -> list[Pair]:
 
 
 def train(base: str, pairs: Sequence[Pair], folder: Path, done: Callable[[int, int], None], seed: int = 0) -> None:
-    """One pass over the pairs with sentence-transformers' trainer; an ordinary model folder is written.
+    """Fit a model to pairs, and write it as an ordinary model folder. Raises ModelUnavailable."""
+    model = load_model(base).float()
+    window = model.max_seq_length
+    model.max_seq_length = min(window or TRAIN_TOKENS, TRAIN_TOKENS)
+    known = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    freeze_lower(model)
+    learn(model, pairs, done, seed)
+    keep_share(model, known)
+    model.max_seq_length = window
+    with quiet():
+        model.half().save_pretrained(str(folder), create_model_card=False)
 
-    Each question is to be nearer to its text than to its miss and to all texts of its batch. Raises ModelUnavailable.
+
+def learn(model: "SentenceTransformer", pairs: Sequence[Pair], done: Callable[[int, int], None], seed: int) -> None:
+    """One pass over the pairs with sentence-transformers' trainer.
+
+    Each question is to be nearer to its text than to its miss and to all texts of its batch.
     """
     import torch
     from datasets import Dataset, disable_progress_bars  # type: ignore[import-untyped]
@@ -216,18 +227,13 @@ def train(base: str, pairs: Sequence[Pair], folder: Path, done: Callable[[int, i
             done(state.global_step, state.max_steps)
 
     disable_progress_bars()
-    model = load_model(base).float()
-    window = model.max_seq_length
-    model.max_seq_length = min(window or TRAIN_TOKENS, TRAIN_TOKENS)
     model.model_card_data.widget = [{}]  # else examples for a card that nobody reads, with a bar of their own
-    known = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    freeze_lower(model)
-    columns = {"anchor": "query", "positive": "document", "negative": "document"}
     data = {
         "anchor": [p.question for p in pairs],
         "positive": [p.text for p in pairs],
         "negative": [p.miss for p in pairs],
     }
+    prompts = {"anchor": "query", "positive": "document", "negative": "document"}
     with tempfile.TemporaryDirectory(prefix="kb-") as scratch:
         arguments = SentenceTransformerTrainingArguments(
             output_dir=scratch,
@@ -237,26 +243,19 @@ def train(base: str, pairs: Sequence[Pair], folder: Path, done: Callable[[int, i
             warmup_steps=0.1,
             bf16=cpu_precision() is torch.bfloat16,
             use_cpu=model.device.type == "cpu",
-            prompts={column: model.prompts.get(kind) or "" for column, kind in columns.items()},
+            prompts={column: model.prompts.get(kind) or "" for column, kind in prompts.items()},
             save_strategy="no",
             logging_strategy="no",
             report_to="none",
             disable_tqdm=True,
             seed=seed,
         )
+        loss = MultipleNegativesRankingLoss(model, scale=SCALE)
         trainer = SentenceTransformerTrainer(
-            model=model,
-            args=arguments,
-            train_dataset=Dataset.from_dict(data),
-            loss=MultipleNegativesRankingLoss(model, scale=SCALE),
-            callbacks=[Told()],
+            model=model, args=arguments, train_dataset=Dataset.from_dict(data), loss=loss, callbacks=[Told()]
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-    keep_share(model, known)
-    model.max_seq_length = window
-    with quiet():
-        model.half().save_pretrained(str(folder), create_model_card=False)
 
 
 def freeze_lower(model: "SentenceTransformer") -> None:
@@ -279,14 +278,6 @@ def keep_share(model: "SentenceTransformer", known: dict[str, Any]) -> None:
             for name, old in known.items()
         }
     )
-
-
-def keep_query_map(base: str, folder: Path) -> None:
-    """Copy the map for rows of questions that goes with a model to the model that was made of it."""
-    with resources.as_file(resources.files("kb.data") / QUERY_MAP) as packaged:
-        source = Path(base) / QUERY_MAP if Path(base).name != PACKAGED_FOLDER else packaged
-        if source.exists():
-            shutil.copyfile(source, folder / QUERY_MAP)
 
 
 # ---- judging

@@ -32,7 +32,7 @@ from kb.store import Failure, Model, Store
 from kb.tables import blocks_to_tables
 from kb.tag.passages import Tagger, tag_document
 from kb.units import passages_to_units
-from kb.writing import renew_derived, writing
+from kb.writing import changing_store, renew_derived, writing
 
 TEXT_READERS: Mapping[str, Callable[[Path], Written]] = {".txt": read_text, ".md": read_text, ".docx": read_docx}
 """How files without pages are read, by the ends of their names."""
@@ -315,9 +315,7 @@ def remove(name: str, settings: Settings) -> Document:
 
     Raises UnknownName where nothing, BadInput where more than one report has this name.
     """
-    store_path = settings.index / STORE_FILE
-    Store.open(store_path).close()  # before the lock, which would make the folder
-    with writing(settings.index), Store.open(store_path) as store:
+    with changing_store(settings.index) as store:
         live = find_report(name, store.documents(), whole=True) if not store.has_document(name) else [name]
         if len(live) > 1:
             raise BadInput(f"{name!r} stands for {len(live)} reports; name one by its id: {', '.join(live)}")

@@ -84,7 +84,7 @@ class Catalogue:
         """The row numbers of the passages that match resolved filters. Raises NothingMatches where there is none."""
         rows = self.store.matching_rows(filters, reports)
         if not rows and filters:
-            raise NothingMatches(f"no passage matches {describe_filters(filters)}; drop or change one of them")
+            raise nothing_matches(filters)
         return rows
 
     def resolve(self, filters: Filters) -> tuple[Filters, tuple[str, ...]]:
@@ -156,6 +156,11 @@ def parse_filters(raw: dict[str, object]) -> Filters:
     if any(not 0 <= year <= 9999 for year in years):
         raise BadQuery(f"year {raw['year']!r} is no year")
     return Filters(year=years, **{key: tuple(str(item) for item in items) for key, items in lists.items()})
+
+
+def nothing_matches(filters: Filters) -> NothingMatches:
+    """The error for filters that no passage matches."""
+    return NothingMatches(f"no passage matches {describe_filters(filters)}; drop or change one of them")
 
 
 def describe_filters(filters: Filters) -> str:

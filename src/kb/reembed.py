@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.catalogue import STORE_FILE, open_names
+from kb.catalogue import open_names
 from kb.embed import Encoder
 from kb.retag import retag_store
 from kb.settings import Settings
 from kb.store import Model, Store
 from kb.tag.overrides import load_overrides
 from kb.units import unit_text
-from kb.writing import renew_derived, writing
+from kb.writing import changing_store, renew_derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,7 @@ def reembed(settings: Settings, encoder: Encoder, done: Callable[[int, int], Non
 
     Raises IndexMissing, IndexBusy, BadInput.
     """
-    Store.open(settings.index / STORE_FILE).close()  # before the lock, which would make the folder
-    with writing(settings.index), Store.open(settings.index / STORE_FILE) as store:
+    with changing_store(settings.index) as store:
         check_tagging(settings)
         rows = embed_store(store, encoder, done)
         use_rows(store, settings, encoder, rows)

@@ -1,13 +1,11 @@
 """An optional reranker: any sentence-transformers CrossEncoder by name or folder, which reads question and passage."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cached_property, lru_cache
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from kb.embed import HUB_SECONDS, clean, cpu_precision, first_line, quiet
+from kb.embed import ModelKind, clean, load_from
 from kb.errors import ModelUnavailable
 from kb.records import Passage
 from kb.units import unit_text
@@ -19,6 +17,12 @@ RERANKED = 30
 """How many of the best candidates it is asked about."""
 
 BATCH = 16
+RERANKER = ModelKind(
+    "CrossEncoder",
+    "reranker",
+    "a CrossEncoder",
+    "set KB_RERANKER to the folder of a sentence-transformers CrossEncoder, or unset it to do without",
+)
 
 
 class Reranker:
@@ -53,41 +57,5 @@ def open_reranker(name: str) -> Reranker | None:
 
 def load_reranker(name: str) -> "CrossEncoder":
     """The model of a folder or name: from the disk if it is there, else from the hub. Raises ModelUnavailable."""
-    way_out = "set KB_RERANKER to the folder of a sentence-transformers CrossEncoder, or unset it to do without"
-    on_disk = Path(name).is_dir()
-    if not on_disk and name.startswith(("/", ".", "~")):
-        raise ModelUnavailable(f"there is no folder {name!r}; {way_out}")
-    try:
-        with quiet():
-            return _load(name, local_files_only=True)
-    except Exception as error:  # a folder that lacks a file raises what the library beneath happens to raise
-        if on_disk:
-            raise ModelUnavailable(
-                f"the folder {name} does not load as a CrossEncoder ({first_line(error)}); {way_out}"
-            ) from error
-    try:
-        return _download(name)
-    except Exception as error:  # no network, no such name, no room: the message holds which
-        raise ModelUnavailable(
-            f"the reranker {name!r} is neither a folder nor cached, and cannot be downloaded ({first_line(error)});"
-            f" {way_out}"
-        ) from error
-
-
-def _download(name: str) -> "CrossEncoder":
-    from huggingface_hub import model_info
-    from huggingface_hub.errors import HfHubHTTPError
-
-    with suppress(HfHubHTTPError):  # the hub answers; what it lacks, the loading below says better
-        model_info(name, timeout=HUB_SECONDS)  # else a minute of tries and warnings without a network
-    return _load(name, local_files_only=False)
-
-
-def _load(name: str, local_files_only: bool) -> "CrossEncoder":
-    from sentence_transformers import CrossEncoder
-    from sentence_transformers.util import get_device_name
-
-    device = get_device_name()
-    settings = {"dtype": cpu_precision()} if device == "cpu" else {}
-    model: CrossEncoder = CrossEncoder(name, device=device, local_files_only=local_files_only, model_kwargs=settings)
+    model: CrossEncoder = load_from(name, RERANKER)
     return model

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.catalogue import STORE_FILE, open_names
+from kb.catalogue import open_names
 from kb.embed import Encoder
 from kb.model import check_model
 from kb.records import Document, Passage, TaggedDocument
@@ -15,7 +15,7 @@ from kb.store import Store
 from kb.tag.overrides import check_banks, checked, load_overrides, write_override
 from kb.tag.passages import Tagger, tag_document, tagging_digest
 from kb.tag.topics import taxonomy_texts, to_topic_rows
-from kb.writing import renew_derived, writing
+from kb.writing import changing_store, renew_derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,7 @@ def retag(settings: Settings, open_encoder: Callable[[], Encoder], done: Callabl
     Only what the taxonomy says in other words than before goes through the encoder. `done` is told of each document's
     passages. Raises IndexMissing, IndexBusy, BadInput.
     """
-    Store.open(settings.index / STORE_FILE).close()  # before the lock, which would make the folder
-    with writing(settings.index), Store.open(settings.index / STORE_FILE) as store:
+    with changing_store(settings.index) as store:
         report = retag_store(store, settings, open_encoder, done)
         return replace(report, generation=renew_derived(store, settings.index))
 
@@ -78,8 +77,7 @@ def correct(
     The file of overrides is written first; then the passage's report is tagged anew. Raises NotFound, BadInput,
     IndexBusy.
     """
-    Store.open(settings.index / STORE_FILE).close()  # before the lock, which would make the folder
-    with writing(settings.index), Store.open(settings.index / STORE_FILE) as store:
+    with changing_store(settings.index) as store:
         document = store.passage(passage_id).document
         book, taxonomy = open_names(settings)
         override = None if changes is None else checked(settings.overrides, passage_id, changes, book, taxonomy)

@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.catalogue import STORE_FILE, Catalogue
+from kb.catalogue import STORE_FILE, Catalogue, nothing_matches
 from kb.confidence import JUDGED, STRANGERS, Signs, Strangers, probability, read_signs
 from kb.derived import Derived, open_derived
 from kb.diversity import FIRST, Group, alike_before, fold_alike, share_out
@@ -24,7 +24,7 @@ from kb.settings import Settings
 from kb.store import Store, StoredPassage
 from kb.synonyms import Clue, clues_of, open_synonyms
 from kb.vectors import Rows, ScoredUnit
-from kb.words import tokens
+from kb.words import has_letters, tokens
 
 MAX_QUERY = 1000
 MAX_TOP = 100
@@ -76,7 +76,7 @@ class SearchResult:
 @dataclass(frozen=True, slots=True)
 class Found:
     """What both sides bring for a question, not yet fused. `asked` is how it looks by its words alone, and `understood`
-    how it looks with what was found."""
+    how it looks with what was found; `rarity` is that of each word of its clues."""
 
     query: str
     row: Rows
@@ -84,7 +84,13 @@ class Found:
     asked: Understood
     understood: Understood
     clues: Sequence[Clue]
+    rarity: Mapping[str, float]
     candidates: Candidates
+
+    @property
+    def rarities(self) -> tuple[tuple[Clue, float], ...]:
+        """Each clue with the rarity of its words."""
+        return tuple((clue, sum(self.rarity[word] for word in clue.words)) for clue in self.clues)
 
 
 class Library:
@@ -105,7 +111,6 @@ class Library:
         self._lock = Lock()
         self._understand = lru_cache(maxsize=KEPT)(self._look_into)
         self._rows_of = lru_cache(maxsize=KEPT)(self._find_rows)
-        self._allowed = lru_cache(maxsize=KEPT)(self._find_allowed)
 
     @classmethod
     def open(cls, settings: Settings, encoder: Encoder | None = None) -> "Library":
@@ -164,7 +169,7 @@ class Library:
             if explain:
                 whys = [why(group.first, found.clues, found.candidates, fused, reranked) for group in groups[:top]]
                 hits = tuple(replace(hit, scores=scores) for hit, scores in zip(hits, whys, strict=True))
-            explanation = Explanation(self._rarities(found.clues), weight, signs) if explain else None
+            explanation = Explanation(found.rarities, weight, signs) if explain else None
         confidence = probability(signs) if hits else 0.0
         abstained = not hits or confidence < self.settings.abstain_below
         return SearchResult(query, found.filters, hits, abstained, found.understood, explanation, confidence)
@@ -184,20 +189,21 @@ class Library:
 
     def _find(self, query: str, row: Rows, filters: Filters) -> Found:
         filters, reports = self.catalogue.resolve(filters)
-        allowed = self._allowed(filters, reports) if filters else None
+        allowed = self._rows_of(filters, reports) if filters else None
+        if allowed is not None and not len(allowed):
+            raise nothing_matches(filters)
         asked = self._understand(query)
         clues = clues_of(self._bare(query, asked), self._synonyms.current())
+        rarity = {word: self._derived.lexical.rarity(word) for clue in clues for word in clue.words}
         candidates = self._candidates(clues, row, asked, allowed)
-        understood = replace(asked, look=self._look(asked.look, clues, candidates))
-        return Found(query, row, filters, asked, understood, clues, candidates)
+        found = Found(query, row, filters, asked, asked, clues, rarity, candidates)
+        return replace(found, understood=replace(asked, look=look_of(found)))
 
     def _read_signs(self, found: Found, groups: Sequence[Group]) -> Signs:
         """By what it is judged whether the corpus answers a question."""
-        words = {word for clue in found.clues for word in clue.words}
-        rarity = {word: self._derived.lexical.rarity(word) for word in words}
         first = [group.first for group in groups]
         best = best_dense(found.candidates)
-        return read_signs(best, self._strangers, found.asked, found.clues, rarity, first)
+        return read_signs(best, self._strangers, found.asked, found.clues, found.rarity, first)
 
     @cached_property
     def _strangers(self) -> Strangers:
@@ -225,9 +231,6 @@ class Library:
     def _find_rows(self, filters: Filters, reports: tuple[str, ...]) -> NDArray[np.int64]:
         return np.array(self.store.matching_rows(filters, reports), np.int64)
 
-    def _find_allowed(self, filters: Filters, reports: tuple[str, ...]) -> NDArray[np.int64]:
-        return np.array(self.catalogue.matching_rows(filters, reports), np.int64)
-
     def _candidates(
         self, clues: Sequence[Clue], row: Rows, understood: Understood, allowed: NDArray[np.int64] | None
     ) -> Candidates:
@@ -248,14 +251,6 @@ class Library:
             if named:
                 gained += bonus * np.isin(rows, np.concatenate(named))
         return gained
-
-    def _look(self, look: Look, clues: Sequence[Clue], found: Candidates) -> Look:
-        """What a question looks like, once it is known how much of it the best passage has."""
-        most = sum(rarity for _, rarity in self._rarities(clues))
-        return Look.SPOKEN if max(found.lexical, default=0.0) < LEAST_GRIP * most else look
-
-    def _rarities(self, clues: Sequence[Clue]) -> tuple[tuple[Clue, float], ...]:
-        return tuple((clue, sum(map(self._derived.lexical.rarity, clue.words))) for clue in clues)
 
     def _rerank(self, query: str, ranked: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[int, float]]:
         """Ranked rows with the first of them in the reranker's order, if there is one, and its scores of those."""
@@ -281,7 +276,7 @@ class Library:
 
     def _to_hits(self, found: Found, groups: Sequence[Group], fused: Scores) -> tuple[Hit, ...]:
         """Passages as hits. Where their order is not that of the fused scores, a hit has the score of its place."""
-        words = frozenset(word for clue in found.clues for word in clue.words)
+        words = frozenset(found.rarity)
         scores = dict(zip(found.candidates.rows.tolist(), fused.tolist(), strict=True))
         best_first = sorted((scores[group.first.row] for group in groups), reverse=True)
         units = self._derived.vectors.score_units
@@ -289,6 +284,12 @@ class Library:
             to_hit(rank, score, group, units(found.row, group.first.row), words)
             for rank, (score, group) in enumerate(zip(best_first, groups, strict=True), start=1)
         )
+
+
+def look_of(found: Found) -> Look:
+    """What a question looks like, once it is known how much of it the best passage has."""
+    most = sum(rarity for _, rarity in found.rarities)
+    return Look.SPOKEN if max(found.candidates.lexical, default=0.0) < LEAST_GRIP * most else found.asked.look
 
 
 def in_order(candidates: Candidates, fused: Scores) -> NDArray[np.int64]:
@@ -304,7 +305,7 @@ def best_dense(candidates: Candidates) -> float:
 
 def check_question(query: str, top: int = 1) -> None:
     """Raise BadQuery for an empty or over-long question, or a `top` out of range."""
-    if not any(char.isalnum() for char in query):
+    if not has_letters(query):
         raise BadQuery("the question is empty of words; ask in words, for example: 银行怎么解决金融科技人才短缺")
     if len(query) > MAX_QUERY:
         raise BadQuery(f"the question has {len(query)} characters, at most {MAX_QUERY} are taken; shorten it")

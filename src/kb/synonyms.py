@@ -1,7 +1,6 @@
 """Synonyms: a visible table, read again when its file changes; a question's words → what else reports may call them."""
 
 import logging
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,9 +9,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from kb.errors import BadSettings
+from kb.errors import BadInput, BadSettings
+from kb.toml_file import read_toml
 from kb.words import fold, query_tokens, stop_words, tokens_at, whole_tokens
 
 
@@ -149,15 +149,9 @@ def load_synonyms(path: Path | None = None) -> SynonymTable:
         with resources.as_file(resources.files("kb.data") / "synonyms.toml") as packaged:
             return load_synonyms(packaged)
     try:
-        data = SynonymFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
-    except OSError as error:
-        raise BadSettings(f"{path}: the synonyms cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{path}: not a table of synonyms: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
-        raise BadSettings(f"{path}: not a table of synonyms: {place or 'in all'}: {first['msg']}") from error
+        data = read_toml(path, SynonymFile, "the synonyms", "a table of synonyms")
+    except BadInput as error:
+        raise BadSettings(str(error)) from error
     return to_table(data)
 
 

@@ -1,6 +1,5 @@
 """The dimensions and topics of data/taxonomy.toml, with the words that point to them."""
 
-import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -8,9 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from kb.errors import BadInput, UnknownName
+from kb.errors import UnknownName
+from kb.toml_file import read_toml
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -103,16 +103,7 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
     """Read the taxonomy at `path`, or the one in the package. Raises BadInput with the file and what is wrong in it."""
     if path is None:
         return default_taxonomy()
-    try:
-        data = TaxonomyFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise BadInput(f"{path}: the taxonomy cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not a taxonomy: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
-        raise BadInput(f"{path}: not a taxonomy: {place or 'in all'}: {first['msg']}") from error
+    data = read_toml(path, TaxonomyFile, "the taxonomy", "a taxonomy")
     return Taxonomy(
         tuple(Dimension(**entry.model_dump()) for entry in data.dimension),
         tuple(Topic(**entry.model_dump()) for entry in data.topic),

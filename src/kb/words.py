@@ -97,19 +97,24 @@ def stop_words() -> frozenset[str]:
 
 def tokens(text: str) -> list[str]:
     """Words and their parts as jieba cuts them for search, without blanks and punctuation."""
-    return [token for token in tokenizer().cut_for_search(fold(text)) if any(char.isalnum() for char in token)]
+    return list(filter(has_letters, tokenizer().cut_for_search(fold(text))))
 
 
 def tokens_at(folded: str) -> list[tuple[str, int, int]]:
     """The same of a folded text, each with its place, (word, start, end)."""
     placed = tokenizer().tokenize(folded, mode="search")
-    return [(word, start, end) for word, start, end in placed if any(char.isalnum() for char in word)]
+    return [(word, start, end) for word, start, end in placed if has_letters(word)]
 
 
 @lru_cache(maxsize=4096)
 def whole_tokens(folded: str) -> tuple[str, ...]:
     """The words of a folded text without their parts."""
-    return tuple(word for word in tokenizer().cut(folded) if any(char.isalnum() for char in word))
+    return tuple(filter(has_letters, tokenizer().cut(folded)))
+
+
+def has_letters(text: str) -> bool:
+    """Whether there is a letter, a character or a digit in a text, and not blanks and punctuation alone."""
+    return any(char.isalnum() for char in text)
 
 
 def query_tokens(text: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from kb.catalogue import STORE_FILE
 from kb.derived import open_derived, prune_derived
 from kb.errors import IndexBusy, IndexDamaged
 from kb.store import Store
@@ -28,6 +29,17 @@ def writing(index: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def changing_store(index: Path) -> Iterator[Store]:
+    """The store of an index that is there, while no other process writes.
+
+    Raises IndexMissing, IndexDamaged, IndexBusy.
+    """
+    Store.open(index / STORE_FILE).close()  # before the lock, which would make the folder
+    with writing(index), Store.open(index / STORE_FILE) as store:
+        yield store
 
 
 def renew_derived(store: Store, index: Path) -> int:
