@@ -1,58 +1,165 @@
 """Question → answer: the best quotes by bank, each cited and checked, or an abstention; and what was searched."""
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from kb.banks import BankBook
 from kb.cite import cite
 from kb.errors import QuoteNotFound
+from kb.gist import gist_of
 from kb.marks import NUMBERED
-from kb.records import Answer, BankEvidence, Citation, Coverage, Filters, Hit, Point, Twin
-from kb.search import Library
+from kb.records import Answer, BankEvidence, Citation, Coverage, Filters, Hit, Look, Point, Twin, Understood
+from kb.search import Library, check_question
 from kb.store import Store
 
 LOOKED_AT = 30
-MAX_BANKS = 8
-MAX_POINTS = 3
+"""So many passages of any kind are looked at, for what is about no bank, and for the nearest of an abstention."""
+
+BANK_PASSAGES = 100
+"""So many passages about banks are looked at."""
+
+MAX_BANKS = 20
+"""Banks in an answer."""
+
+FEW_BANKS = 4
+"""Banks in an answer to a question for a figure, and beside the banks that a question names."""
+
+STRONG_BANKS, NEAR = 8, 2.5
+"""At most so many banks have strong evidence: those whose best passage scores at most so much below the best of all, in
+standard deviations of the scores. The others have one point. Both limits are measured in docs/answers.md."""
+
+MAX_POINTS, SPREAD = 3, 1.0
+"""Points of a bank with strong evidence, after the first only what scores at most so much below it."""
+
 NEAREST = 3
 ASIDE = 0.05
 """In a passage about several banks, a bank's sentence that scores this much below the best one is beside the point."""
 
-
-def ask(library: Library, question: str, filters: Filters | None = None) -> Answer:
-    """Answer a question from the library. Raises BadQuery, UnknownName and NothingMatches."""
-    found = library.search(question, LOOKED_AT, filters)
-    coverage = measure_coverage(library.store)
-    if found.abstained:
-        nearest = found.hits[:NEAREST]
-        return Answer(question, True, (), nearest, coverage, 0, found.filters, found.understood, found.confidence)
-    groups, dropped = hits_to_points(library.store, library.catalogue.book, found.hits, found.filters.bank)
-    understood = found.understood
-    named = {same for bank in understood.banks for same in library.catalogue.book.lineage(bank)}
-    evidence = order_banks(groups, named)
-    return Answer(question, not groups, evidence, (), coverage, dropped, found.filters, understood, found.confidence)
+GENERAL = re.compile(
+    r"(?:大部分|大多数|绝大多数|多数|许多|不少|众多|很多|有些|一些)的?[^，。；]{0,8}(?:银行|农商行|城商行|农信社|机构)"
+)
+"""What is said of most banks, or of some."""
 
 
-def hits_to_points(
-    store: Store, book: BankBook, hits: Sequence[Hit], asked: Sequence[str]
-) -> tuple[dict[str, list[Point]], int]:
-    """Checked points by bank, and how many quotes were dropped because they were not found on their page.
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A stretch of a hit's passage, `start` to `end`, that tells of a bank."""
 
-    `asked` are the banks of the filter; where there are any, no other bank has a group.
+    hit: Hit
+    start: int
+    end: int
+
+
+def ask(
+    library: Library, question: str, filters: Filters | None = None, banks: int | None = None, points: int = MAX_POINTS
+) -> Answer:
+    """Answer a question, with at most so many banks, and points for each; the rest is counted.
+
+    Raises BadQuery, UnknownName and NothingMatches.
     """
-    groups: dict[str, list[Point]] = {}
-    dropped = 0
+    check_question(question)
+    row, wanted = library.embed([question])[0], filters or Filters()
+    found = library.search_row(question, row, LOOKED_AT, wanted)
+    coverage = measure_coverage(library.store)
+    answer = Answer(question, True, (), (), coverage, 0, 0, found.filters, found.understood, found.confidence)
+    if found.abstained:
+        return replace(answer, nearest=found.hits[:NEAREST])
+    book, asked = library.catalogue.book, found.filters.bank
+    of_banks = collect_quotes(library.search_banks(question, row, BANK_PASSAGES, wanted), book, asked)
+    of_none = {} if asked else {"": collect_quotes(found.hits, book, ()).get("", [])}
+    of_banks.pop("", None)
+    named = {same for bank in found.understood.banks for same in book.lineage(bank)}
+    order = order_banks(of_banks, named)
+    limit = banks or usual_limit(found.understood, len(named.intersection(order)))
+    shown = {bank: of_banks[bank] for bank in order[:limit]}
+    strong = strong_banks(shown, named)
+    evidence, dropped = gather(library.store, shown | of_none, strong | {""}, points)
+    words = library.weigh_words(question)
+    return replace(
+        answer,
+        abstained=not evidence,
+        evidence=tuple(replace(one, gist=gist_of(quotes_of(one), words, one.bank, book)) for one in evidence),
+        coverage=replace(coverage, banks=len(order)),
+        dropped=dropped,
+        more_banks=len(order) - sum(bool(one.bank) for one in evidence),
+    )
+
+
+def usual_limit(understood: Understood, named: int) -> int:
+    """How many banks an answer has, unless it is told; `named` of those with evidence are named by the question."""
+    if named:
+        return named + FEW_BANKS
+    return FEW_BANKS if understood.look is Look.FIGURES and not understood.many_banks else MAX_BANKS
+
+
+def collect_quotes(hits: Sequence[Hit], book: BankBook, asked: Collection[str]) -> dict[str, list[Quote]]:
+    """The quotes of hits by bank, best first, those about none under "". With banks `asked` for, only theirs."""
+    found: dict[str, list[Quote]] = {}
     for hit in hits:
         for bank, (start, end) in quotes_by_bank(hit, book).items():
-            if asked and bank not in asked:
-                continue
-            try:
-                citation = cite(store, hit.document, hit.passage, start, end)
-            except QuoteNotFound:
-                dropped += 1
-                continue
-            groups.setdefault(bank, []).append(Point(hit, citation, cite_also(store, hit.also, citation.quote)))
-    return groups, dropped
+            if not asked or bank in asked:
+                found.setdefault(bank, []).append(Quote(hit, start, end))
+    return found
+
+
+def order_banks(quotes: Mapping[str, Sequence[Quote]], named: Collection[str]) -> list[str]:
+    """Banks by their best quote, those that the question names before all."""
+    return sorted(quotes, key=lambda bank: (bank not in named, -quotes[bank][0].hit.score))
+
+
+def strong_banks(quotes: Mapping[str, Sequence[Quote]], named: Collection[str]) -> set[str]:
+    """Of ordered banks those that the question names, and the first that come near to the best."""
+    best = max((found[0].hit.score for found in quotes.values()), default=0.0)
+    near = (bank for bank in list(quotes)[:STRONG_BANKS] if quotes[bank][0].hit.score >= best - NEAR)
+    return {*near, *named}
+
+
+def gather(
+    store: Store, quotes: Mapping[str, Sequence[Quote]], strong: Collection[str], points: int
+) -> tuple[tuple[BankEvidence, ...], int]:
+    """Checked points for each bank in this order, and how many quotes were dropped that are not on their page.
+
+    After its first, a bank has further points only of passages near to the first. A bank none of whose quotes hold is
+    left out.
+    """
+    evidence: list[BankEvidence] = []
+    dropped = 0
+    for bank, found in quotes.items():
+        near = [quote for quote in found if quote.hit.score >= found[0].hit.score - SPREAD]
+        tried = list(take_until(check_quotes(store, near), points if bank in strong else 1))
+        checked = tuple(point for point in tried if point)
+        dropped += len(tried) - len(checked)
+        if checked:
+            evidence.append(BankEvidence(bank, checked, strong=bank in strong, more=len(found) - len(tried)))
+    return tuple(evidence), dropped
+
+
+def take_until(points: Iterable[Point | None], most: int) -> Iterator[Point | None]:
+    """Points, until so many of them hold."""
+    for point in points:
+        yield point
+        most -= point is not None
+        if not most:
+            return
+
+
+def quotes_of(evidence: BankEvidence) -> list[str]:
+    """The quotes of a bank's points."""
+    return [point.citation.quote for point in evidence.points]
+
+
+def check_quotes(store: Store, quotes: Sequence[Quote]) -> Iterator[Point | None]:
+    """Each quote as a point with its citation; None for one that is not found again on its page."""
+    for quote in quotes:
+        hit = quote.hit
+        try:
+            citation = cite(store, hit.document, hit.passage, quote.start, quote.end)
+        except QuoteNotFound:
+            yield None
+        else:
+            yield Point(hit, citation, cite_also(store, hit.also, citation.quote))
 
 
 def cite_also(store: Store, twins: Sequence[Twin], quote: str) -> tuple[Citation, ...]:
@@ -69,8 +176,9 @@ def cite_also(store: Store, twins: Sequence[Twin], quote: str) -> tuple[Citation
 def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:
     """Where in a passage the quote stands for each bank that it is about; under "" for a passage about none.
 
-    In a passage about several banks, each has its own best sentence that names it. A point of a numbered list is not
-    said of a bank that only another point names.
+    In a passage about several banks, each has its own best sentence that names it, and where the best names none, it
+    is about none. A point of a numbered list is not said of a bank that only another point names, nor what is said of
+    most banks of the one that the passage is about.
     """
     banks, text = hit.passage.banks, hit.passage.text
     best = hit.quote_at, hit.quote_at + len(hit.quote)
@@ -81,7 +189,8 @@ def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:
         points = {point_of(text, mention.start) for mention in mentions if mention.name == banks[0]}
         named_above = any(mention.name == banks[0] for mention in book.mentions("\n".join(hit.passage.heading)))
         elsewhere = points and points.isdisjoint({0, point_of(text, best[0])}) and not named_above
-        return {"" if elsewhere else banks[0]: best}
+        general = GENERAL.search(hit.quote) and all(mention.name != banks[0] for mention in book.mentions(hit.quote))
+        return {"" if elsewhere or general else banks[0]: best}
     least = max((sentence.score for sentence in hit.sentences), default=0.0) - ASIDE
     quotes: dict[str, tuple[int, int]] = {}
     for bank in banks:
@@ -93,20 +202,12 @@ def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:
                 quotes[bank] = chosen.start, chosen.end
         elif not places:  # named by the heading
             quotes[bank] = best
-    return quotes
+    return quotes or {"": best}
 
 
 def point_of(text: str, place: int) -> int:
     """In which point of a numbered list a place of a text stands, from 1; 0 before the first."""
     return sum(NUMBERED.match(line) is not None for line in text[: text.find("\n", place) + 1 or None].splitlines())
-
-
-def order_banks(groups: Mapping[str, Sequence[Point]], named: Collection[str]) -> tuple[BankEvidence, ...]:
-    """Banks by their best point, those that the question names before all, what is about no bank last."""
-    by_strength = sorted((bank for bank in groups if bank), key=lambda bank: -groups[bank][0].hit.score)
-    banks = sorted(by_strength, key=lambda bank: bank not in named)[:MAX_BANKS]
-    order = [*banks, ""] if "" in groups else banks
-    return tuple(BankEvidence(bank, tuple(groups[bank][:MAX_POINTS])) for bank in order)
 
 
 def measure_coverage(store: Store) -> Coverage:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -302,12 +302,14 @@ def given_before(document_id: str, store: Store) -> Given:
 
 def metadata_of(document: Document) -> Metadata:
     """The metadata in a document's record."""
-    return Metadata(document.title, document.publisher, document.year, document.kind)
+    return Metadata(
+        document.title, document.publisher, document.year, document.kind, document.author, document.place, document.url
+    )
 
 
 def with_metadata(document: Document, about: Metadata) -> Document:
     """A document's record with other metadata."""
-    return replace(document, title=about.title, publisher=about.publisher, year=about.year, kind=about.kind)
+    return replace(document, **asdict(about))
 
 
 def remove(name: str, settings: Settings) -> Document:

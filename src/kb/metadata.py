@@ -60,12 +60,15 @@ OFTEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a citation needs to know of a report."""
+    """What a citation needs to know of a report. `author`, `place` and `url` are given by hand, never found."""
 
     title: str
     publisher: str
     year: int | None
     kind: str
+    author: str = ""
+    place: str = ""
+    url: str = ""
 
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -80,6 +83,9 @@ class Given(BaseModel):
     publisher: Words | None = None
     year: Annotated[int, Field(ge=1900, le=2100, strict=True)] | None = None
     kind: Literal["年报", "季报", "白皮书", "研究报告", "其他"] | None = None
+    author: Words | None = None
+    place: Words | None = None
+    url: Annotated[Words, StringConstraints(pattern=r"^https?://\S+$", max_length=1000)] | None = None
 
     def overlaid(self, later: "Given") -> "Given":
         """The same with what is given later in place of what was given before."""

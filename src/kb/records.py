@@ -343,6 +343,7 @@ class Document:
     """A report. `id` is made of its content's hash; `status` is live or superseded.
 
     `unit` is what its "pages" are: `page`, or `section` in a text file, where a page's label is the section's title.
+    `author`, `place` (of publication) and `url` are for its citations, given by hand and else empty.
     """
 
     id: str
@@ -357,6 +358,9 @@ class Document:
     reader: str
     status: str = "live"
     unit: str = "page"
+    author: str = ""
+    place: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -466,18 +470,42 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """The stretch of one page's stored text that a quote takes there, `start` to `end`.
+
+    `label` is the number printed on the page (the title of a section), empty where there is none; `boxes` are around
+    the quote's printed lines, in PDF points as `Line.box` has them. A section of a text file has no boxes.
+    `name` marks the name of a table's column, which may stand on an earlier page than the row.
+    """
+
+    page: int
+    label: str
+    start: int
+    end: int
+    boxes: tuple[Box, ...]
+    name: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
-    """Where a quote stands, checked against the stored page text."""
+    """Where a quote stands, found again in the stored page text; `places` are in the order of the quote's words."""
 
     passage_id: str
     quote: str
-    title: str
-    publisher: str
-    year: int | None
-    file: str
-    pages: tuple[int, ...]
-    labels: tuple[str, ...]
-    unit: str = "page"
+    document: Document
+    places: tuple[Place, ...]
+
+    @property
+    def pages(self) -> tuple[int, ...]:
+        """The pages it stands on, in order, as counted in the file; those of column names only without others."""
+        own = [place for place in self.places if not place.name] or self.places
+        return tuple(sorted({place.page for place in own}))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The numbers printed on these pages, those that have one."""
+        labels = {place.page: place.label for place in self.places}
+        return tuple(labels[page] for page in self.pages if labels[page])
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,20 +519,31 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class BankEvidence:
-    """What an answer found about one bank; `bank` is empty for what is about no single bank."""
+    """What an answer found about one bank; `bank` is empty for what is about no single bank.
+
+    `gist` says in a few words of the quotes what it did; `strong` tells that the evidence comes near to the best of the
+    answer; `more` counts the points that are not shown.
+    """
 
     bank: str
     points: tuple[Point, ...]
+    gist: str = ""
+    strong: bool = True
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was searched: reports, passages, and the pages that could not be read."""
+    """What was searched: reports, passages, and the pages that could not be read.
+
+    `banks` counts those with evidence, shown or not.
+    """
 
     documents: int
     passages: int
     unreadable_pages: int
     unreadable_files: int
+    banks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,7 +551,8 @@ class Answer:
     """The best evidence by bank, or an abstention with the nearest passages.
 
     `filters` are those that were set, `understood` is what the question itself tells; `confidence` is the probability,
-    0 to 1, that the corpus answers it.
+    0 to 1, that the corpus answers it. `dropped` counts the quotes that were not found again on their page,
+    `more_banks` the banks with evidence that are not shown.
     """
 
     question: str
@@ -521,6 +561,7 @@ class Answer:
     nearest: tuple[Hit, ...]
     coverage: Coverage
     dropped: int = 0
+    more_banks: int = 0
     filters: Filters = Filters()
     understood: Understood = Understood()
     confidence: float = 0.0

@@ -20,15 +20,15 @@ from kb.records import (
     Tag,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, title TEXT NOT NULL,
     publisher TEXT NOT NULL, year INTEGER, kind TEXT NOT NULL, page_count INTEGER NOT NULL, reader TEXT NOT NULL,
-    status TEXT NOT NULL, unit TEXT NOT NULL, superseded_by TEXT, added TEXT NOT NULL,
-    sources TEXT NOT NULL
+    status TEXT NOT NULL, unit TEXT NOT NULL, author TEXT NOT NULL, place TEXT NOT NULL, url TEXT NOT NULL,
+    superseded_by TEXT, added TEXT NOT NULL, sources TEXT NOT NULL
 );
 CREATE INDEX documents_path ON documents (path, status);
 CREATE TABLE pages (
@@ -81,7 +81,8 @@ Row = Sequence[Any]
 """A row as SQLite gives it; its columns are those that the name beside the function lists."""
 
 DOCUMENT_COLUMNS = (
-    "d.id, d.sha256, d.path, d.file, d.title, d.publisher, d.year, d.kind, d.page_count, d.reader, d.status, d.unit"
+    "d.id, d.sha256, d.path, d.file, d.title, d.publisher, d.year, d.kind, d.page_count, d.reader, d.status, d.unit,"
+    " d.author, d.place, d.url"
 )
 PAGE_COLUMNS = "number, width, height, label, reader, problem, text, lines"
 TABLE_COLUMNS = "number, pages, heading, caption, header, cells"
@@ -100,6 +101,7 @@ def document_to_row(document: Document) -> Row:
     return (
         document.id, document.sha256, document.path, document.file, document.title, document.publisher, document.year,
         document.kind, document.page_count, document.reader, document.status, document.unit,
+        document.author, document.place, document.url,
     )  # fmt: skip
 
 

@@ -187,11 +187,29 @@ class Library:
             signs = self._read_signs(found, groups[:JUDGED])
         return [group.first for group in groups[:top]], probability(signs) if groups else 0.0
 
-    def _find(self, query: str, row: Rows, filters: Filters) -> Found:
+    def search_banks(self, query: str, row: Rows, top: int, filters: Filters) -> tuple[Hit, ...]:
+        """The best passages among those that are about a bank, for a question that is embedded already."""
+        with self._lock:
+            found = self._find(query, row, filters, self._about_banks)
+            fused = fuse(found.candidates, dense_share(self.settings.dense_weight, found.understood.look))
+            ranked, _ = self._rerank(query, in_order(found.candidates, fused))
+            return self._to_hits(found, self._choose(found, ranked, top), fused)
+
+    def weigh_words(self, query: str) -> dict[str, float]:
+        """The words of a question, and those of its synonyms, each with its rarity in the corpus."""
+        with self._lock:
+            clues = clues_of(self._bare(query, self._understand(query)), self._synonyms.current())
+            words = {word for clue in clues for way in (clue.words, *clue.others) for word in way}
+            return {word: self._derived.lexical.rarity(word) for word in words}
+
+    def _find(self, query: str, row: Rows, filters: Filters, within: NDArray[np.int64] | None = None) -> Found:
+        """Candidates among the passages that match the filters, and among those `within`, if any are given."""
         filters, reports = self.catalogue.resolve(filters)
         allowed = self._rows_of(filters, reports) if filters else None
         if allowed is not None and not len(allowed):
             raise nothing_matches(filters)
+        if within is not None:
+            allowed = within if allowed is None else np.intersect1d(allowed, within)
         asked = self._understand(query)
         clues = clues_of(self._bare(query, asked), self._synonyms.current())
         rarity = {word: self._derived.lexical.rarity(word) for clue in clues for word in clue.words}
@@ -210,6 +228,11 @@ class Library:
         """How near the corpus comes to questions about other things."""
         rows = self.encoder.queries(STRANGERS)
         return Strangers.of([best_dense(self._candidates((), row, Understood(), None)) for row in rows])
+
+    @cached_property
+    def _about_banks(self) -> NDArray[np.int64]:
+        """The passages that are about a bank."""
+        return np.array(self.store.rows_about_banks(), np.int64)
 
     @cached_property
     def _reports(self) -> tuple[Report, ...]:

@@ -204,7 +204,7 @@ class Store:
             )
             self._db.execute("DELETE FROM failures WHERE path = ?", (document.path,))
             self._db.execute(
-                f"INSERT INTO documents VALUES ({marks(12)}, NULL, ?, ?)", (*document_to_row(document), now(), sources)
+                f"INSERT INTO documents VALUES ({marks(15)}, NULL, ?, ?)", (*document_to_row(document), now(), sources)
             )
             self._db.executemany(
                 f"INSERT INTO pages VALUES ({marks(9)})", [(document.id, *page_to_row(page)) for page in pages]
@@ -322,14 +322,25 @@ class Store:
             self._move_on()
 
     def set_metadata(self, document: Document, sources: str) -> None:
-        """Give a stored document the title, publisher, year and kind of this record.
+        """Give a stored document what this record tells of the report: title, publisher, year, kind, author …
 
         `sources` tells where they come from; the store keeps it as it is.
         """
         with transaction(self._db):
             self._db.execute(
-                "UPDATE documents SET title = ?, publisher = ?, year = ?, kind = ?, sources = ? WHERE id = ?",
-                (document.title, document.publisher, document.year, document.kind, sources, document.id),
+                "UPDATE documents SET title = ?, publisher = ?, year = ?, kind = ?, author = ?, place = ?, url = ?,"
+                " sources = ? WHERE id = ?",
+                (
+                    document.title,
+                    document.publisher,
+                    document.year,
+                    document.kind,
+                    document.author,
+                    document.place,
+                    document.url,
+                    sources,
+                    document.id,
+                ),  # fmt: skip
             )
             self._move_on()
 
@@ -377,6 +388,11 @@ class Store:
         row = self._db.execute("SELECT sources FROM documents WHERE id = ?", (document_id,)).fetchone()
         return str(row[0]) if row else ""
 
+    def superseded_by(self, document_id: str) -> str:
+        """The id of the document that replaced this one; empty for a live one, and where that one was removed."""
+        row = self._db.execute("SELECT superseded_by FROM documents WHERE id = ?", (document_id,)).fetchone()
+        return str(row[0] or "") if row else ""
+
     def has_document(self, document_id: str) -> bool:
         """Whether there is a document with this id, live or superseded."""
         return self._db.execute("SELECT 1 FROM documents WHERE id = ?", (document_id,)).fetchone() is not None
@@ -393,6 +409,15 @@ class Store:
         ).fetchall()
         return [row_to_page(row) for row in rows]
 
+    def some_pages(self, document_id: str, numbers: Iterable[int]) -> list[Page]:
+        """Some pages of a document in order; those that there are not are left out."""
+        wanted = list(numbers)
+        rows = self._db.execute(
+            f"SELECT {PAGE_COLUMNS} FROM pages WHERE document = ? AND number IN ({marks(len(wanted))}) ORDER BY number",
+            (document_id, *wanted),
+        ).fetchall()
+        return [row_to_page(row) for row in rows]
+
     def tables(self, document_id: str) -> list[ReportTable]:
         """The tables of a document in order."""
         rows = self._db.execute(
@@ -404,22 +429,6 @@ class Store:
         """Every table of the live documents with its document, in the order of `live_passages`."""
         for document in self.documents():
             yield from ((document, table) for table in self.tables(document.id))
-
-    def page_texts(self, document_id: str, numbers: Iterable[int]) -> dict[int, str]:
-        """The stored texts of some pages."""
-        wanted = list(numbers)
-        rows = self._db.execute(
-            f"SELECT number, text FROM pages WHERE document = ? AND number IN ({marks(len(wanted))})",
-            (document_id, *wanted),
-        ).fetchall()
-        return dict(rows)
-
-    def page_labels(self, document_id: str) -> dict[int, str]:
-        """The numbers printed on the pages, where there are any."""
-        rows = self._db.execute(
-            "SELECT number, label FROM pages WHERE document = ? AND label IS NOT NULL", (document_id,)
-        ).fetchall()
-        return dict(rows)
 
     def problem_pages(self) -> list[tuple[str, int, str]]:
         """(document id, page number, reason) of the pages of live documents that could not be read."""
@@ -579,6 +588,14 @@ class Store:
         buffer = b"".join(row[5] for row in rows)
         vectors = np.frombuffer(buffer, np.float16).reshape(len(rows), self.model().dim).astype(np.float32)
         return units, vectors
+
+    def rows_about_banks(self) -> list[int]:
+        """The rows of live passages that are about a bank, in order."""
+        rows = self._db.execute(
+            "SELECT DISTINCT t.passage FROM tags t JOIN passages p ON p.row = t.passage"
+            " JOIN documents d ON d.id = p.document WHERE t.field = 'bank' AND d.status = 'live' ORDER BY 1"
+        )
+        return [row for (row,) in rows]
 
     def units_of(self, document_id: str) -> list[UnitRow]:
         """The units of a document, superseded or not, by row."""

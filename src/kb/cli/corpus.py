@@ -44,22 +44,27 @@ def ingest(
     publisher: Annotated[str | None, typer.Option(help="Its publisher.")] = None,
     year: Annotated[int | None, typer.Option(help="Its year.")] = None,
     kind: Annotated[str | None, typer.Option(help="年报, 季报, 白皮书, 研究报告 or 其他.")] = None,
+    author: Annotated[str | None, typer.Option(help="Who wrote it, for citations [its publisher].")] = None,
+    place: Annotated[str | None, typer.Option(help="Where it was published, for citations.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where it can be read, for citations.")] = None,
     as_json: AsJson = False,
     index: Index = None,
 ) -> None:
     """Bring reports into the index: unchanged files are skipped, changed ones replaced, broken ones named.
 
-    Title, publisher, year and kind that are given here hold over those in
-    report.toml beside report.pdf, and these over what the report itself tells.
+    Title, publisher, year, kind, author, place and url that are given here hold over those
+    in report.toml beside report.pdf, and these over what the report itself tells.
     """
     from kb.build import ingest as run  # the readers, which few other commands need
     from kb.metadata import check_given
     from kb.progress import Bars
 
-    by_hand = {"title": title, "publisher": publisher, "year": year, "kind": kind}
+    by_hand = {
+        "title": title, "publisher": publisher, "year": year, "kind": kind, "author": author, "place": place, "url": url
+    }  # fmt: skip
     given = check_given({name: value for name, value in by_hand.items() if value is not None}, "command line")
     if given.model_fields_set and (len(paths) > 1 or paths[0].is_dir()):
-        raise typer.BadParameter("--title, --publisher, --year and --kind are for a single file")
+        raise typer.BadParameter("--title, --publisher and the like are for a single file")
     settings = settings_for(index)
     if workers:
         settings = settings.model_copy(update={"workers": workers})
