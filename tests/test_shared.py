@@ -25,6 +25,7 @@ from kb.settings import Settings
 from kb.tag.cases import find_cases
 from kb.tag.owners import owner_tags
 from kb.tag.roles import role_tag
+from tests.characters import marked_boxes
 from tests.conftest import CACHE, ROOT, Silent, encoder
 
 SHARED = ROOT.parent / "shared"
@@ -422,3 +423,12 @@ def test_parts_of_cases_lie_within_their_passages_and_do_not_overlap(
             assert ends.get(first, 0) <= part.start < len(texts[first])
             assert end <= len(texts[last]) and (first != last or part.start < end)
             ends[last] = end
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+def test_the_boxes_of_a_report_cover_their_quotes(path: Path, read: Callable[[Path], ReadDocument]) -> None:
+    document = read(path)
+    found = list(marked_boxes(document.document, document.pages, document.passages))
+    assert len(found) > 500
+    assert sum(one.covers for one in found) >= 0.995 * len(found)
+    assert sum(one.foreign > 1 for one in found) <= 0.005 * len(found)  # a watermark runs across some lines

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from pypdfium2 import PdfiumError
 
-from kb.errors import UnreadableFile
+from kb.errors import UnreadableFile, WrongPassword
 from kb.layout.shapes import union
 from kb.read.pdfium import PdfiumPdf
 from kb.records import Block, Box, Kind, Line, Page, Piece
@@ -111,14 +111,18 @@ def loose_lines(page: Page, blocks: Sequence[Block]) -> list[Box]:
     return [line.box for line in page.lines if line not in taken]
 
 
-def render_page(path: Path, number: int, password: str = "") -> Image.Image:
-    """A PDF page's picture, of bounded size. Raises UnreadableFile where it cannot be drawn."""
+def render_page(
+    path: Path, number: int, password: str = "", scale: float = SCALE, max_side: int = MAX_SIDE
+) -> Image.Image:
+    """A PDF page's picture, of bounded size. Raises WrongPassword, and UnreadableFile where it cannot be drawn."""
     try:
         pdf = PdfiumPdf(path, password)
         try:
-            return Image.fromarray(pdf.picture(number, SCALE, MAX_SIDE)[:, :, ::-1])  # from blue, green, red
+            return Image.fromarray(pdf.picture(number, scale, max_side)[:, :, ::-1])  # from blue, green, red
         finally:
             pdf.close()
+    except WrongPassword:
+        raise
     except (PdfiumError, UnreadableFile) as error:
         raise UnreadableFile(f"{path}: page {number} cannot be drawn: {error}") from error
 
