@@ -11,10 +11,14 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.grids import router as grids_router
+from api.pictures import router as pictures_router
 from api.problems import add_problem_handlers, problem_schemas
+from api.quotes import router as quotes_router
 from api.routes import router
 from api.shelf import Shelf
 from kb import __version__
+from kb.picture import Pictures
 from kb.settings import Settings, load_settings
 
 STATIC = Path(__file__).parent / "static"
@@ -68,11 +72,13 @@ class KbApi(FastAPI):
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application over the index that the settings name; it starts without an index, and waits for one."""
-    shelf = Shelf(settings or load_settings())
+    settings = settings or load_settings()
+    shelf, pictures = Shelf(settings), Pictures(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        pictures.close()
         shelf.close()
 
     app = KbApi(
@@ -84,8 +90,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.shelf = shelf
+    app.state.shelf, app.state.pictures = shelf, pictures
     app.include_router(router)
+    app.include_router(grids_router)
+    app.include_router(quotes_router)
+    app.include_router(pictures_router)
     add_problem_handlers(app)
     add_pages(app)
     return app

@@ -33,6 +33,12 @@ STATUS: Mapping[type[KbError], int] = {
     errors.IndexBusy: 503,
     errors.ModelMismatch: 409,
     errors.ModelUnavailable: 503,
+    errors.NoPicture: 404,
+    errors.UnreadableFile: 404,
+    errors.WrongPassword: 503,
+    errors.FileChanged: 409,
+    errors.QuoteNotFound: 409,
+    errors.PicturesBusy: 503,
 }
 """What the classes of kb's errors are in HTTP; any other is a fault of ours, 500."""
 

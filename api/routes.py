@@ -34,8 +34,10 @@ from api.schemas import (
 )
 from api.shelf import Shelf
 from kb import __version__
+from kb.answer import MAX_POINTS
 from kb.answer import ask as ask_library
 from kb.errors import (
+    BadInput,
     BadQuery,
     BadSettings,
     IndexBusy,
@@ -49,6 +51,8 @@ from kb.errors import (
     UnknownName,
 )
 from kb.export import answer_json, case_json, detail_json, document_json, figure_json, result_json, table_json
+from kb.links import successor
+from kb.llm import open_writer
 from kb.records import Document, Filters
 from kb.search import MAX_QUERY, MAX_TOP
 from kb.spreadsheet import ENCODING, file_names, table_csv, write_long
@@ -69,6 +73,11 @@ Question = Annotated[
     ),
 ]
 Top = Annotated[int, Query(ge=1, le=MAX_TOP, description="How many results.", examples=[5])]
+MaxBanks = Annotated[
+    int | None,
+    Query(ge=1, le=200, description="At most so many banks; 20 unless told, few where one is named.", examples=[8]),
+]
+MaxPoints = Annotated[int, Query(ge=1, le=20, description="At most so many points a bank.", examples=[3])]
 DocumentId = Annotated[str, Path(max_length=200, description="Id of a report.", examples=["9c71824403b59fe5"])]
 TableNumber = Annotated[int, Path(ge=1, description="Number of a table in its report.", examples=[1])]
 TableFormat = Annotated[
@@ -123,7 +132,14 @@ def shelf_of(request: Request) -> Shelf:
 
 OfShelf = Annotated[Shelf, Depends(shelf_of)]
 WantedResults = Annotated[Filters, Depends(ReadFilters("q", "top", "explain"))]
-Wanted = Annotated[Filters, Depends(ReadFilters("q", "top"))]
+WantedAnswer = Annotated[Filters, Depends(ReadFilters("q", "banks", "points", "write"))]
+Write = Annotated[
+    bool,
+    Query(
+        description="Also have a summary written from the quotes, by the server that KB_LLM_URL names.",
+        examples=[False],
+    ),
+]
 Explain = Annotated[
     bool, Query(description="Also tell what was looked for, and how each result was ranked.", examples=[False])
 ]
@@ -170,12 +186,24 @@ def search(
 @router.get(
     "/v1/ask",
     tags=["questions"],
-    responses=answers(AnswerResponse, BadQuery, UnknownName, NothingMatches, *INDEX_ERRORS),
+    response_model_exclude_unset=True,
+    responses=answers(AnswerResponse, BadInput, BadQuery, UnknownName, NothingMatches, *INDEX_ERRORS),
 )
-def ask(shelf: OfShelf, q: Question, filters: Wanted) -> AnswerResponse:
+def ask(
+    shelf: OfShelf,
+    q: Question,
+    filters: WantedAnswer,
+    banks: MaxBanks = None,
+    points: MaxPoints = MAX_POINTS,
+    write: Write = False,
+) -> AnswerResponse:
     """The best quotes for a question, bank by bank, each with its citation."""
     with shelf.borrow() as library:
-        return AnswerResponse.model_validate(answer_json(ask_library(library, q, filters)))
+        writer = open_writer(library.settings) if write else None
+        answer = ask_library(library, q, filters, banks, points)
+        book = library.catalogue.book
+    written = writer.write(answer, book) if writer else None  # may take a minute: the library is given back before
+    return AnswerResponse.model_validate(answer_json(answer, written))
 
 
 @router.get("/v1/documents", tags=["corpus"], responses=answers(DocumentList, *INDEX_ERRORS, asks=False))
@@ -241,17 +269,16 @@ def csv_response(text: str, name: str) -> Response:
 def passage(shelf: OfShelf, id: PassageId) -> PassageDetail:
     """A passage with its places, neighbours and figures, and what its tags come from.
 
-    Its id stays valid when the report is replaced.
+    Its id stays valid when the report is replaced; `successor` is then what the new version has in its place.
     """
     with shelf.borrow() as library:
         stored = library.store.passage(id)
-        figures = library.store.figures([stored.row])
+        figures, later = library.store.figures([stored.row]), successor(library.store, stored)
         order = [other.passage.id for other in library.store.passages_of(stored.document.id)]
     at = order.index(id)
     return PassageDetail.model_validate(
         {
-            **detail_json(stored, figures),
-            "status": stored.document.status,
+            **detail_json(stored, figures, later),
             "before": order[at - 1] if at else None,
             "after": order[at + 1] if at + 1 < len(order) else None,
         }

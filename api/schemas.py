@@ -10,6 +10,7 @@ TEXT = (
     "青岛农商银行与佛山农商银行都推出行内认证，员工考取数据分析资格，可以计入行政、营销、风控等序列的晋升条件。"
 )
 QUOTE = "最常见的人才措施有两项：六成银行在全员中开展数字化培训，51.25%在晋升和招聘时要求有科技背景。"
+GIST = "六成银行在全员中开展数字化培训"
 
 
 class Record(BaseModel):
@@ -194,9 +195,25 @@ class SearchResponse(Record):
     explanation: Explanation | None = Field(default=None, description="With explain=true only.", examples=[None])
 
 
+class CitedPlace(Record):
+    """The part of a quote that stands on one page."""
+
+    page: int = Field(description="Page of the file, from 1.", examples=[3])
+    label: str = Field(description="The number printed on it, or the section's title; empty if none.", examples=["3"])
+    start: int = Field(description="Offset of its first character in the page's stored text.", examples=[120])
+    end: int = Field(description="Offset after its last character.", examples=[219])
+    boxes: list[tuple[float, float, float, float]] = Field(
+        description="Around its printed lines: left, top, right, bottom in points from the page's top left corner.",
+        examples=[[(90.0, 100.5, 480.0, 112.0)]],
+    )
+
+
 class Citation(Record):
     """Where a quote stands; checked against the stored page."""
 
+    passage_id: PassageId
+    link: str = Field(description="Its address on this server, which stays.", examples=["/p/4e2e63fdcf100995"])
+    doc: DocumentId
     title: Title
     publisher: Publisher
     year: Year
@@ -206,6 +223,7 @@ class Citation(Record):
         description="The numbers printed on these pages, or the titles of these sections, if any.", examples=[["3"]]
     )
     unit: Unit
+    places: list[CitedPlace] = Field(description="The stretches of the pages' texts that it takes, in its order.")
 
 
 class Point(Record):
@@ -229,7 +247,15 @@ class BankPoints(Record):
     bank: str = Field(
         description="Name of the bank; empty for what is about no single bank.", examples=["青岛农商银行"]
     )
-    points: list[Point] = Field(description="Up to three points, best first.")
+    gist: str = Field(
+        description="What it did, in a few words cut out of its quotes; empty where none tells it.", examples=[GIST]
+    )
+    strong: bool = Field(
+        description="Whether its evidence comes near to the best of the answer; weak evidence has one point.",
+        examples=[True],
+    )
+    points: list[Point] = Field(description="Its points, best first.")
+    more_points: int = Field(description="Its points that are not shown.", examples=[0])
 
 
 class Coverage(Record):
@@ -237,8 +263,50 @@ class Coverage(Record):
 
     documents: int = Field(description="Reports in the index.", examples=[4])
     passages: int = Field(description="Passages in the index.", examples=[172])
+    banks: int = Field(description="Banks with evidence, shown or not.", examples=[14])
     unreadable_pages: int = Field(description="Pages that could not be read.", examples=[0])
     unreadable_files: int = Field(description="Files that could not be read.", examples=[0])
+
+
+class WrittenSentence(Record):
+    """A sentence that the quotes it cites bear out."""
+
+    text: str = Field(
+        description="The sentence, with the numbers of its quotes.", examples=["六成银行在全员中开展数字化培训[1]。"]
+    )
+    citations: list[int] = Field(description="Numbers of the quotes that it cites.", examples=[[1]])
+
+
+class StruckSentence(Record):
+    """A sentence that was struck."""
+
+    text: str = Field(description="The sentence.", examples=["七成银行开展培训[1]。"])
+    reason: str = Field(
+        description="uncited, no such quote, quotation, number, bank or address: what its quotes do not have.",
+        examples=["number"],
+    )
+    detail: str = Field(description="What it is about, such as the number.", examples=["七成"])
+
+
+class GivenQuote(Record):
+    """A quote of the answer, as it was given to the model."""
+
+    number: int = Field(description="Its number in the citations.", examples=[1])
+    passage_id: PassageId
+    bank: str = Field(description="The bank that it is under; empty for the industry as a whole.", examples=[""])
+    quote: str = Field(description="Its words.", examples=[QUOTE])
+
+
+class WrittenAnswer(Record):
+    """What a model wrote from the quotes, each sentence checked against those that it cites."""
+
+    sentences: list[WrittenSentence] = Field(description="What is borne out, in order.")
+    missing: str = Field(description="Why there are no sentences; empty where there are.", examples=[""])
+    struck: list[StruckSentence] = Field(description="What was struck.")
+    reasons: dict[str, int] = Field(description="How many were struck for each reason.", examples=[{"number": 1}])
+    sources: list[GivenQuote] = Field(description="The quotes that the model was given.")
+    model: str = Field(description="The model.", examples=["qwen3:8b"])
+    seconds: float = Field(description="How long it took.", examples=[8.4])
 
 
 class AnswerResponse(Record):
@@ -250,9 +318,11 @@ class AnswerResponse(Record):
     filters: Applied
     understood: Understanding
     banks: list[BankPoints] = Field(description="Evidence by bank, best bank first, the industry as a whole last.")
+    more_banks: int = Field(description="Banks with evidence that are not shown.", examples=[0])
     nearest: list[SearchHit] = Field(description="In an abstention, the nearest passages.", examples=[[]])
     coverage: Coverage = Field(description="What was searched.")
     dropped: int = Field(description="Quotes left out because their page does not have them.", examples=[0])
+    written: WrittenAnswer | None = Field(default=None, description="With write=true only.", examples=[None])
 
 
 class PageProblem(Record):
@@ -401,12 +471,38 @@ class CaseList(Record):
     cases: list[CaseDetail] = Field(description="Those from `offset` on, in reading order of their reports.")
 
 
+class Successor(Record):
+    """The passage of a report's live version that is nearest to one of a replaced version."""
+
+    passage_id: PassageId
+    doc: DocumentOf
+    pages: Pages
+    similarity: float = Field(description="How near; 1 for the same words.", examples=[0.97])
+
+
 class PassageDetail(TaggedPassage):
     """A passage with its places, neighbours, figures, and what its tags come from."""
 
     kind: str = Field(description="text, case, table, list or quote.", examples=["text"])
     spans: list[TextSpan] = Field(description="Where its text stands in the stored page texts.")
     status: str = Field(description="live, or superseded with its report.", examples=["live"])
+    successor: Successor | None = Field(
+        description="Of a superseded passage: the nearest one of the live version; null where none is near.",
+        examples=[
+            {
+                "passage_id": "4e2e63fdcf100995",
+                "doc": {
+                    "id": "9c71824403b59fe5",
+                    "title": "中小银行数字化转型年度调研（2023）",
+                    "file": "survey2023.pdf",
+                    "publisher": "普惠数字金融样例调研组",
+                    "year": 2023,
+                },
+                "pages": [3],
+                "similarity": 0.97,
+            }
+        ],
+    )
     tags: list[TagDetail] = Field(description="Its tags, with what each comes from.")
     figures: list[Figure] = Field(description="Figures that it states.")
     before: str | None = Field(description="Id of the passage before it in the report.", examples=["0d1f4f5c8b2a6e93"])

@@ -178,7 +178,7 @@ def test_a_passage_is_its_export_line_with_status_and_neighbours(client: TestCli
     stored = next(library.store.live_passages())
     found = get(client, f"/v1/passages/{stored.passage.id}")
     assert {key: found[key] for key in exported_json(stored)} == exported_json(stored)
-    assert set(found) - set(exported_json(stored)) == {"status", "before", "after", "tags", "figures"}
+    assert set(found) - set(exported_json(stored)) == {"status", "successor", "before", "after", "tags", "figures"}
     assert found["status"] == "live"
     assert [tag["value"] for tag in found["tags"]] == [tag.value for tag in stored.passage.tags]
 
@@ -367,7 +367,7 @@ def test_a_model_that_does_not_load(library_settings: Settings, tmp_path: Path) 
 
 
 def test_every_error_has_a_status() -> None:
-    assert problem_status(errors.QuoteNotFound("")) == 500
+    assert problem_status(errors.QuoteNotFound("")) == 409
     for kind in STATUS:
         assert problem_status(kind("")) == STATUS[kind]
     assert (problem_type(errors.IndexMissing), problem_title(errors.IndexMissing)) == (
@@ -408,7 +408,8 @@ def test_a_replaced_report_keeps_its_passages(empty_settings: Settings, small: P
         shutil.copy(other, small)
         ingest([small], empty_settings, encoder, Silent())
         superseded = get(client, f"/v1/passages/{old['passage_id']}")
-        assert superseded == {**live, "status": "superseded"}
+        assert superseded == {**live, "status": "superseded", "successor": superseded["successor"]}
+        assert superseded["successor"]["doc"]["id"] != live["doc"]["id"]
         document = get(client, f"/v1/documents/{old['doc']['id']}")
         assert document["status"] == "superseded" and document["passages"]
         assert [entry["status"] for entry in get(client, "/v1/documents")["documents"]] == ["live"]
@@ -501,15 +502,17 @@ def test_openapi_documents_problems_and_examples(openapi: Any) -> None:
 
     for path, operation in operations(openapi):
         assert operation["description"], path
-        failures = {status: given for status, given in operation["responses"].items() if status != "200"}
+        failures = {status: given for status, given in operation["responses"].items() if status >= "400"}
         assert failures, path
         for given in failures.values():
             content = given["content"]["application/problem+json"]
             assert list(given["content"]) == ["application/problem+json"]
             for example in content["examples"].values():
                 Draft202012Validator(resolved(content["schema"])).validate(example["value"])
-        answer = operation["responses"]["200"]["content"]["application/json"]
-        Draft202012Validator(resolved(answer["schema"])).validate(answer["example"])
+        answers = operation["responses"].get("200", {}).get("content", {})
+        if "image/png" not in answers and path != "/p/{id}":  # a picture, and a redirection
+            answer = answers["application/json"]
+            Draft202012Validator(resolved(answer["schema"])).validate(answer["example"])
         for parameter in operation.get("parameters", []):
             assert parameter["description"], (path, parameter["name"])
             for example in parameter["schema"]["examples"]:

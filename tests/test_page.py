@@ -1,5 +1,6 @@
 """The page in headless Chromium against a running server: ask, read, expand, filter, go back, and what goes wrong."""
 
+import json
 import os
 import shutil
 import socket
@@ -245,3 +246,57 @@ def test_the_documentation_shows_and_tries_every_endpoint(page: Page, address: s
     asking = page.locator("#ask")
     asking.get_by_role("button", name="Try it").click()
     expect(asking.locator("form pre")).to_contain_text('"coverage"')
+    found = httpx.get(f"{address}/v1/search", params={"q": QUESTION, "top": 1}).json()["results"][0]["passage_id"]
+    quoting = page.locator("#quotes")
+    quoting.get_by_label("QuoteRequest").fill(json.dumps({"quotes": [{"passage_id": found}], "format": "gbt7714"}))
+    quoting.get_by_role("button", name="Try it").click()
+    expect(quoting.locator("form pre")).to_contain_text("[R]")
+
+
+def check_pictures(page: Page) -> None:
+    """The pictures of pages are loaded, and no drawings of broken ones."""
+    for picture in page.locator("figure.page img").all():
+        expect(picture).to_have_js_property("complete", True)
+        assert picture.evaluate("(image) => image.naturalWidth") > 300
+
+
+def test_a_permanent_link_shows_the_passage_on_its_page(page: Page, address: str) -> None:
+    point = httpx.get(f"{address}/v1/ask", params={"q": QUESTION}).json()["banks"][0]["points"][0]
+    passage = httpx.get(f"{address}/v1/passages/{point['passage_id']}").json()
+    page.goto(f"{address}/p/{point['passage_id']}")
+    expect(page).to_have_url(f"{address}/?passage={point['passage_id']}")
+    expect(page.locator("blockquote .passage")).to_have_text(passage["text"], use_inner_text=False)
+    expect(page.locator(".citation")).to_contain_text(f"《{passage['doc']['title']}》")
+    pictures = page.locator("figure.page img")
+    expect(pictures).to_have_count(len(passage["pages"]))
+    check_pictures(page)
+    expect(page.locator(".replaced")).to_have_count(0)
+    expect(page.locator("#welcome")).to_be_hidden()
+
+
+def test_a_replaced_passage_is_marked_and_leads_to_its_successor(page: Page, address: str) -> None:
+    point = httpx.get(f"{address}/v1/ask", params={"q": QUESTION}).json()["banks"][0]["points"][0]
+    passage = httpx.get(f"{address}/v1/passages/{point['passage_id']}").json()
+    later = {"passage_id": point["passage_id"], "doc": passage["doc"], "pages": [5], "similarity": 0.912}
+    replaced = passage | {"status": "superseded", "successor": later, "passage_id": "old"}
+    page.route("**/v1/passages/old", lambda route: route.fulfill(json=replaced))
+    page.route("**/pages/*.png?passage=old", lambda route: route.fulfill(path="docs/page.png"))
+    page.goto(f"{address}/?passage=old")
+    expect(page.locator(".replaced")).to_contain_text("第 5 页，相似度 0.91")
+    page.locator(".replaced a").click()
+    expect(page).to_have_url(f"{address}/?passage={point['passage_id']}")
+    expect(page.locator(".replaced")).to_have_count(0)
+    check_pictures(page)
+
+
+def test_a_page_without_picture_says_why(page: Page, address: str, complaints: list[str]) -> None:
+    passage = httpx.get(f"{address}/v1/ask", params={"q": QUESTION}).json()["banks"][0]["points"][0]["passage_id"]
+    wrong = {"type": "urn:kb:problem:file-changed", "title": "File changed", "status": 409, "detail": "文件已变"}
+    page.route("**/pages/*.png?*", lambda route: route.fulfill(status=409, json=wrong))
+    page.goto(f"{address}/p/{passage}")
+    expect(page.locator("figure.page .note").first).to_have_text("文件已变")
+    assert all("409" in said for said in complaints)
+    complaints.clear()
+    page.goto(f"{address}/?passage=none")
+    expect(page.get_by_role("status")).to_contain_text("找不到")
+    complaints.clear()

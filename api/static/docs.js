@@ -38,24 +38,45 @@ function showParameter({ name, required, description, schema, in: place }) {
   return el("tr", "", el("td", "", name), el("td", "", type), el("td", "", description ?? ""), el("td", "", field));
 }
 
-/** The form of an endpoint: its parameters, and a button that asks the server. */
-function showForm(path, parameters) {
+/** The field of what a request carries, filled with its example; null where it carries nothing. */
+function showBody(body, schemas) {
+  if (!body) return null;
+  const { schema } = body.content["application/json"];
+  const example = (schema.$ref ? schemas[nameOf(schema.$ref)] : schema).example;
+  const field = el("textarea");
+  Object.assign(field, { name: "body", value: text(example ?? {}), rows: 8, spellcheck: false });
+  field.setAttribute("aria-label", typeOf(schema));
+  return el("label", "body", el("span", "note", typeOf(schema)), field);
+}
+
+/** The form of an endpoint: its parameters, what it carries, and a button that asks the server. */
+function showForm(method, path, parameters, body) {
   const out = el("pre");
-  const form = el("form", "", el("table", "", el("tbody", "", ...parameters.map(showParameter))), el("button", "", "Try it"), out);
+  const table = el("table", "", el("tbody", "", ...parameters.filter(({ in: place }) => place !== "header").map(showParameter)));
+  const form = el("form", "", table, body, el("button", "", "Try it"), out);
   out.hidden = true;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const address = addressOf(path, form);
+    const carried = form.elements.body && { body: form.elements.body.value, headers: { "Content-Type": "application/json" } };
     out.hidden = false;
-    out.textContent = `GET ${address} …`;
+    out.textContent = `${method} ${address} …`;
     try {
-      const response = await fetch(address);
-      out.textContent = `GET ${address}\n${response.status} ${response.headers.get("Content-Type")}\n\n${text(await response.json())}`;
+      const response = await fetch(address, { method, ...carried });
+      const type = response.headers.get("Content-Type") ?? "";
+      out.textContent = `${method} ${address}\n${response.status} ${type}\n\n${await shown(response, type)}`;
     } catch (error) {
-      out.textContent = `GET ${address}\n${error.message}`;
+      out.textContent = `${method} ${address}\n${error.message}`;
     }
   });
   return form;
+}
+
+/** JSON and text as they are, of any other file how long it is. */
+async function shown(response, type) {
+  if (type.includes("json")) return text(await response.json());
+  if (type.startsWith("text/") && !type.includes("html")) return response.text();
+  return `${(await response.blob()).size} bytes`;
 }
 
 function addressOf(path, form) {
@@ -78,12 +99,12 @@ function showResponse([status, { description, content = {} }]) {
   return details;
 }
 
-function showEndpoint([path, { get }]) {
-  const id = get.operationId;
-  const section = el("section", "endpoint", el("h2", "", el("b", "", "GET"), el("code", "", path)), el("p", "", get.description));
+function showEndpoint(path, method, endpoint, schemas) {
+  const { operationId: id, description, parameters = [], requestBody, responses } = endpoint;
+  const section = el("section", "endpoint", el("h2", "", el("b", "", method), el("code", "", path)), el("p", "", description));
   section.id = id;
-  section.append(el("h3", "", "Request"), showForm(path, get.parameters ?? []));
-  section.append(el("h3", "", "Responses"), ...Object.entries(get.responses).map(showResponse));
+  section.append(el("h3", "", "Request"), showForm(method, path, parameters, showBody(requestBody, schemas)));
+  section.append(el("h3", "", "Responses"), ...Object.entries(responses).map(showResponse));
   contents.append(Object.assign(el("a", "", path), { href: `#${id}` }));
   return section;
 }
@@ -100,7 +121,11 @@ function showSchema([name, { description, properties = {} }]) {
 async function start() {
   const api = await (await fetch("/openapi.json")).json();
   document.getElementById("about").textContent = api.info.description;
-  main.append(...Object.entries(api.paths).map(showEndpoint));
+  for (const [path, methods] of Object.entries(api.paths)) {
+    for (const [method, endpoint] of Object.entries(methods)) {
+      main.append(showEndpoint(path, method.toUpperCase(), endpoint, api.components.schemas));
+    }
+  }
   contents.append(Object.assign(el("a", "", "Records"), { href: "#records" }));
   const heading = el("h2", "", "Records");
   heading.id = "records";

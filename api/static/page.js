@@ -62,18 +62,28 @@ async function get(address, signal) {
 /** Banks that share all their quotes as one group with several names; a passage may have another quote for each. */
 function mergeBanks(banks) {
   const groups = new Map();
-  for (const { bank, points } of banks) {
+  for (const { bank, gist, strong, points, more_points: more } of banks) {
     const key = bank ? JSON.stringify(points.map((point) => [point.passage_id, point.quote])) : "";
     if (groups.has(key)) groups.get(key).names.push(bank);
-    else groups.set(key, { names: [bank], points });
+    else groups.set(key, { names: [bank], gist, strong, points, more });
   }
   return [...groups.values()];
 }
 
-function showGroup({ names, points }) {
+function showGroup({ names, gist, strong, points, more }) {
   const heading = el("h2", names[0] ? "" : "industry");
   names.forEach((name) => heading.append(el("span", "", name || "行业整体")));
-  return el("section", "bank", heading, el("div", "points", ...points.map(showPoint)));
+  const told = gist ? [el("p", "gist", gist)] : [];
+  const counted = more ? [el("p", "note", `另有 ${more} 条`)] : [];
+  return el("section", strong ? "bank" : "bank weak", heading, el("div", "points", ...told, ...points.map(showPoint), ...counted));
+}
+
+/** Banks with strong evidence first, then those with weak evidence under a heading of their own. */
+function showBanks(banks) {
+  const groups = mergeBanks(banks);
+  const weak = groups.filter(({ strong }) => !strong).map(showGroup);
+  const label = weak.length ? [el("h3", "", "依据较弱的银行")] : [];
+  return [...groups.filter(({ strong }) => strong).map(showGroup), ...label, ...weak];
 }
 
 function showPoint(point) {
@@ -87,8 +97,9 @@ function showNearest(hit) {
 function showQuote(item, citation) {
   const quote = el("blockquote", "", el("p", "", item.quote));
   const permanent = link("链接", `/v1/passages/${encodeURIComponent(item.passage_id)}`);
+  const shown = link("原页", `/p/${encodeURIComponent(item.passage_id)}`);
   permanent.title = item.passage_id;
-  const place = el("p", "place", showHeading(item), expandButton(item, quote), permanent);
+  const place = el("p", "place", showHeading(item), expandButton(item, quote), shown, permanent);
   const also = showAlso(item);
   const source = el("div", "source", showTags(item), el("p", "citation", citationLine(citation)), ...also);
   return el("article", "point", el("div", "", quote, place), source);
@@ -96,7 +107,7 @@ function showQuote(item, citation) {
 
 /** Where the same is said elsewhere: citations of a point, or the reports of a hit. */
 function showAlso({ also }) {
-  const cited = also.map((other) => ("doc" in other ? { ...other.doc, pages: other.pages, labels: [], unit: units.get(other.doc.id) } : other));
+  const cited = also.map((other) => ("places" in other ? other : { ...other.doc, pages: other.pages, labels: [], unit: units.get(other.doc.id) }));
   return cited.map((citation) => el("p", "citation", `另见 ${citationLine(citation)}`));
 }
 
@@ -156,17 +167,52 @@ function showAbstention(nearest) {
 }
 
 function showAnswer(answer, milliseconds) {
-  const { coverage, banks, nearest, dropped } = answer;
-  results.replaceChildren(...(answer.abstained ? showAbstention(nearest) : mergeBanks(banks).map(showGroup)));
-  const named = banks.filter(({ bank }) => bank).length;
+  const { coverage, banks, nearest, dropped, more_banks: more } = answer;
+  results.replaceChildren(...(answer.abstained ? showAbstention(nearest) : showBanks(banks)));
   const scope = scopeLine(answer).map((line) => `${line}；`).join("");
   say(
-    `${scope}检索 ${coverage.documents} 份报告、${coverage.passages.toLocaleString("zh-CN")} 段；涉及 ${named} 家银行；` +
+    `${scope}检索 ${coverage.documents} 份报告、${coverage.passages.toLocaleString("zh-CN")} 段；涉及 ${coverage.banks} 家银行${more ? `（另有 ${more} 家未列出）` : ""}；` +
       `${coverage.unreadable_pages} 页不可读` +
       (coverage.unreadable_files ? `；${coverage.unreadable_files} 个文件不可读` : "") +
       (dropped ? `；${dropped} 条引文未能核实，已略去` : "") +
       ` · ${Math.round(milliseconds)} ms`,
   );
+}
+
+// one passage, where its permanent link leads
+
+async function showPassage(passage, signal) {
+  const { doc, heading, text, pages, status, successor } = passage;
+  const { unit } = await get(`/v1/documents/${encodeURIComponent(doc.id)}`, signal);
+  document.title = `${doc.title} · kb`;
+  const citation = { ...doc, pages, labels: [], unit };
+  const quote = el("blockquote", "whole", el("p", "passage", text));
+  const place = el("p", "place", showHeading({ heading }));
+  const source = el("div", "source", showTags(passage), el("p", "citation", citationLine(citation)));
+  const replaced = status === "live" ? "" : showReplaced(successor);
+  const pictures = unit === "page" ? pages.map((number) => showPage(passage, number)) : [];
+  results.replaceChildren(el("section", "passage-view", replaced, el("article", "point", el("div", "", quote, place), source), ...pictures));
+}
+
+/** That a passage's report has been replaced, with the nearest passage of the new version. */
+function showReplaced(successor) {
+  if (!successor) return el("p", "replaced", "所在报告已有新版；新版中没有相近的段落。");
+  const later = link("新版中最接近的段落", `/p/${encodeURIComponent(successor.passage_id)}`);
+  return el("p", "replaced", "所在报告已有新版：", later, `（第 ${successor.pages.join("、")} 页，相似度 ${successor.similarity.toFixed(2)}）`);
+}
+
+/** The picture of a page with the passage marked; where there is none, why. */
+function showPage({ passage_id: id, doc }, number) {
+  const address = `/v1/documents/${encodeURIComponent(doc.id)}/pages/${number}.png?passage=${encodeURIComponent(id)}`;
+  const picture = el("img");
+  const figure = el("figure", "page", el("figcaption", "", `第 ${number} 页`), picture);
+  picture.alt = `第 ${number} 页，段落已标出`;
+  picture.addEventListener("error", async () => {
+    const why = await get(address).catch((error) => error);
+    picture.replaceWith(el("p", "note", why.message ?? "这一页的图无法显示。"));
+  });
+  picture.src = address;
+  return figure;
 }
 
 // what is said above the answer
@@ -220,6 +266,7 @@ function parameters() {
 }
 
 async function run() {
+  const id = new URLSearchParams(location.search).get("passage");
   const wanted = parameters();
   running.abort();
   running = new AbortController();
@@ -228,13 +275,14 @@ async function run() {
   at("clear").hidden = !FILTERS.some((name) => wanted.has(name));
   at("welcome").hidden = asked;
   document.title = asked ? `${wanted.get("q")} · kb` : "kb · 银行报告知识库";
-  if (!asked) return results.replaceChildren();
+  if (!asked && !id) return results.replaceChildren();
+  at("welcome").hidden = true;
   results.setAttribute("aria-busy", "true");
-  say("检索中…", "busy");
+  say(asked ? "检索中…" : "", "busy");
   const begun = performance.now();
   try {
-    const answer = await get(`/v1/ask?${wanted}`, signal);
-    showAnswer(answer, performance.now() - begun);
+    if (asked) showAnswer(await get(`/v1/ask?${wanted}`, signal), performance.now() - begun);
+    else await showPassage(await get(`/v1/passages/${encodeURIComponent(id)}`, signal), signal);
   } catch (error) {
     if (error.name === "AbortError") return;
     showProblem(error);

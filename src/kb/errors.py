@@ -57,5 +57,17 @@ class NotFound(KbError):
     """No document or passage has this id."""
 
 
+class NoPicture(KbError):
+    """The report is a text, Markdown or Word file: it has no pages that could be drawn."""
+
+
+class FileChanged(KbError):
+    """The file of a report is gone, or is another one than was read."""
+
+
+class PicturesBusy(KbError):
+    """Pages of other requests are being drawn."""
+
+
 class QuoteNotFound(KbError):
     """A quote does not stand in the stored text of its page."""

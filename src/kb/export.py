@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from kb.errors import BadInput
 from kb.lexical import SYNONYM_WEIGHT
+from kb.links import Successor
 from kb.records import (
     Answer,
     CasePart,
@@ -18,6 +19,7 @@ from kb.records import (
     Hit,
     HitScores,
     Passage,
+    Place,
     Point,
     ReportTable,
     Tag,
@@ -27,6 +29,7 @@ from kb.records import (
 from kb.search import Explanation, SearchResult
 from kb.store import StoredCase, StoredFigure, StoredPassage
 from kb.words import sentences
+from kb.written import Written
 
 LIST_MARK = "；"
 """Between the values of a list in CSV."""
@@ -142,12 +145,26 @@ def exported_json(stored: StoredPassage) -> dict[str, Any]:
     return {**passage_json(passage, stored.document), "kind": passage.kind.value, "spans": spans}
 
 
-def detail_json(stored: StoredPassage, figures: Iterable[StoredFigure]) -> dict[str, Any]:
-    """An exported passage with what each of its tags comes from, and its figures."""
+def detail_json(
+    stored: StoredPassage, figures: Iterable[StoredFigure], later: Successor | None = None
+) -> dict[str, Any]:
+    """An exported passage with what each of its tags comes from, its figures, and what took its place."""
     return {
         **exported_json(stored),
+        "status": stored.document.status,
+        "successor": successor_json(later) if later else None,
         "tags": [tag_json(tag) for tag in stored.passage.tags],
         "figures": [figure_json(figure) for figure in figures],
+    }
+
+
+def successor_json(later: Successor) -> dict[str, Any]:
+    """The passage of the live version that is nearest to one of a replaced report."""
+    return {
+        "passage_id": later.passage.id,
+        "doc": document_json(later.document),
+        "pages": list(later.passage.pages),
+        "similarity": later.similarity,
     }
 
 
@@ -214,10 +231,10 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def result_json(result: SearchResult, identity: object = None) -> dict[str, Any]:
-    """All results of a question."""
+def result_json(result: SearchResult) -> dict[str, Any]:
+    """All results of a question; `id` is for the lines of a batch."""
     return {
-        "id": identity,
+        "id": None,
         "query": result.query,
         "abstained": result.abstained,
         "confidence": round(result.confidence, 4),
@@ -230,15 +247,31 @@ def result_json(result: SearchResult, identity: object = None) -> dict[str, Any]
 
 def citation_json(citation: Citation) -> dict[str, Any]:
     """Where a quote stands."""
+    document = citation.document
     return {
-        "title": citation.title,
-        "publisher": citation.publisher,
-        "year": citation.year,
-        "file": citation.file,
+        "passage_id": citation.passage_id,
+        "link": link_to(citation.passage_id),
+        "doc": document.id,
+        "title": document.title,
+        "publisher": document.publisher,
+        "year": document.year,
+        "file": document.file,
         "pages": list(citation.pages),
         "labels": list(citation.labels),
-        "unit": citation.unit,
+        "unit": document.unit,
+        "places": [place_json(place) for place in citation.places],
     }
+
+
+def link_to(passage_id: str) -> str:
+    """Where a passage is found on the server that serves the index, for as long as its report is kept."""
+    return f"/p/{passage_id}"
+
+
+def place_json(place: Place) -> dict[str, Any]:
+    """The part of a quote that one page has: offsets in the page's stored text, and boxes in PDF points."""
+    boxes = [[round(edge, 2) for edge in box] for box in place.boxes]
+    return {"page": place.page, "label": place.label, "start": place.start, "end": place.end, "boxes": boxes}
 
 
 def point_json(point: Point) -> dict[str, Any]:
@@ -258,8 +291,8 @@ def point_json(point: Point) -> dict[str, Any]:
     }
 
 
-def answer_json(answer: Answer) -> dict[str, Any]:
-    """An answer by bank, with what was searched."""
+def answer_json(answer: Answer, written: Written | None = None) -> dict[str, Any]:
+    """An answer by bank, with what was searched; and what was written from it, where that was asked for."""
     coverage = answer.coverage
     return {
         "question": answer.question,
@@ -268,17 +301,42 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "filters": filters_json(answer.filters),
         "understood": understood_json(answer.understood),
         "banks": [
-            {"bank": evidence.bank, "points": [point_json(point) for point in evidence.points]}
+            {
+                "bank": evidence.bank,
+                "gist": evidence.gist,
+                "strong": evidence.strong,
+                "points": [point_json(point) for point in evidence.points],
+                "more_points": evidence.more,
+            }
             for evidence in answer.evidence
         ],
+        "more_banks": answer.more_banks,
         "nearest": [hit_json(hit) for hit in answer.nearest],
         "coverage": {
             "documents": coverage.documents,
             "passages": coverage.passages,
+            "banks": coverage.banks,
             "unreadable_pages": coverage.unreadable_pages,
             "unreadable_files": coverage.unreadable_files,
         },
         "dropped": answer.dropped,
+        **({"written": written_json(written)} if written else {}),
+    }
+
+
+def written_json(written: Written) -> dict[str, Any]:
+    """What a model wrote from an answer's quotes; `citations` are the numbers of `sources`."""
+    return {
+        "sentences": [{"text": one.text, "citations": list(one.citations)} for one in written.sentences],
+        "missing": written.missing,
+        "struck": [{"text": one.text, "reason": one.reason.value, "detail": one.detail} for one in written.struck],
+        "reasons": written.reasons,
+        "sources": [
+            {"number": source.number, "passage_id": source.passage_id, "bank": source.bank, "quote": source.quote}
+            for source in written.sources
+        ],
+        "model": written.model,
+        "seconds": written.seconds,
     }
 
 

@@ -5,7 +5,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from kb.errors import BadInput
@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     page_seconds: float = Field(20, gt=0, description="a page that takes longer to read is given up")
     worker_mb: int = Field(1500, ge=200, description="megabytes of memory that a reading process may use")
     password_file: Path | None = Field(None, description="file of passwords for encrypted reports, one a line, UTF-8")
+    pictures_mb: int = Field(200, ge=0, description="megabytes of drawn pages that are kept in the cache; 0: none")
     dense_weight: float = Field(0.75, ge=0, le=1, description="share of the dense score in the fused one")
     reranker: str = Field(
         "", description="sentence-transformers CrossEncoder by name or folder, for the first 30 candidates; empty: none"
@@ -42,6 +43,13 @@ class Settings(BaseSettings):
     abstain_below: float = Field(
         0.2, ge=0, le=1, description="a search abstains where it is less probable that the corpus answers; 0: never"
     )
+
+    llm_url: str = Field(
+        "", description="OpenAI-compatible server for written answers, as http://127.0.0.1:11434/v1; empty: none"
+    )
+    llm_model: str = Field("", description="the model to ask it for, by its name there")
+    llm_key: SecretStr = Field(SecretStr(""), description="its key; empty where it takes none")
+    llm_seconds: float = Field(60, gt=0, description="a written answer that takes longer is given up")
 
     @property
     def processes(self) -> int:
@@ -71,6 +79,8 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        if name == "llm_key" or first["type"] == "extra_forbidden":  # a key, or maybe one under a misspelt name
+            raise BadInput(f"setting KB_{name.upper()}: {first['msg']}") from None
         raise BadInput(f"setting KB_{name.upper()}: {first['msg']}, got {first['input']!r}") from error
 
 

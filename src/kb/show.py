@@ -8,10 +8,25 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from kb.lexical import SYNONYM_WEIGHT
-from kb.records import Answer, Citation, Document, Field, Filters, Hit, HitScores, Look, Page, Passage, Understood
+from kb.links import Successor
+from kb.records import (
+    Answer,
+    BankEvidence,
+    Citation,
+    Document,
+    Field,
+    Filters,
+    Hit,
+    HitScores,
+    Look,
+    Page,
+    Passage,
+    Understood,
+)
 from kb.search import SearchResult
 from kb.store import StoredCase, StoredFigure, StoredPassage
 from kb.taxonomy import Taxonomy
+from kb.written import Strike, Written
 
 if TYPE_CHECKING:  # it brings the drawing libraries along, which one command needs
     from kb.draw import PlacedBlock
@@ -122,43 +137,86 @@ def show_answer(answer: Answer) -> None:
         show_abstention(answer.confidence, bool(answer.nearest))
         for hit in answer.nearest:
             show_hit(hit)
+    strong = [evidence for evidence in answer.evidence if evidence.strong]
+    for evidence in strong:
+        show_evidence(evidence)
+    if len(strong) < len(answer.evidence):
+        out.print("[yellow]以下银行的依据较弱[/yellow]\n", highlight=False)
     for evidence in answer.evidence:
-        out.print(f"[bold cyan]{escape(evidence.bank or '行业整体')}[/bold cyan]")
-        for point in evidence.points:
-            out.print(f"  “{escape(point.citation.quote)}”", highlight=False, soft_wrap=True)
-            out.print(
-                f"    [dim]{escape(citation_line(point.citation))}  {point.citation.passage_id}[/dim]",
-                highlight=False,
-                soft_wrap=True,
-            )
-            for citation in point.also:
-                also = f"另见 {citation_line(citation)}"
-                out.print(f"    [dim]{escape(also)}  {citation.passage_id}[/dim]", highlight=False, soft_wrap=True)
-        out.print()
+        if not evidence.strong:
+            show_evidence(evidence)
+    show_coverage(answer)
+
+
+def show_evidence(evidence: BankEvidence) -> None:
+    """What was found about one bank."""
+    more = f"  [dim]另有 {evidence.more} 条[/dim]" if evidence.more else ""
+    heading = f"[bold cyan]{escape(evidence.bank or '行业整体')}[/bold cyan]  {escape(evidence.gist)}{more}"
+    out.print(heading, highlight=False, soft_wrap=True)
+    for point in evidence.points:
+        out.print(f"  “{escape(point.citation.quote)}”", highlight=False, soft_wrap=True)
+        source = f"{citation_line(point.citation)}  {point.citation.passage_id}"
+        out.print(f"    [dim]{escape(source)}[/dim]", highlight=False, soft_wrap=True)
+        for citation in point.also:
+            also = f"另见 {citation_line(citation)}  {citation.passage_id}"
+            out.print(f"    [dim]{escape(also)}[/dim]", highlight=False, soft_wrap=True)
+    out.print()
+
+
+STRUCK = {
+    Strike.UNCITED: "未注引文编号",
+    Strike.NO_SUCH_QUOTE: "没有这条引文",
+    Strike.QUOTATION: "引语不在所注引文中",
+    Strike.NUMBER: "数字不在所注引文中",
+    Strike.BANK: "银行不在所注引文中",
+    Strike.ADDRESS: "网址不在所注引文中",
+}
+"""Why sentences are struck, for people."""
+
+
+def show_written(written: Written) -> None:
+    """What a model wrote from the quotes, with its sources; what was struck of it, and why there is none."""
+    out.print()
+    if written.missing:
+        out.print(f"[yellow]未附综述：{escape(written.missing)}[/yellow]", highlight=False, soft_wrap=True)
+    else:
+        text = "".join(sentence.text for sentence in written.sentences)
+        by = f"[dim]{escape(written.model)} 据引文所写，用时 {written.seconds:.1f} 秒；数字与银行已与所注引文核对[/dim]"
+        out.print(f"[bold cyan]综述[/bold cyan]  {by}\n  {escape(text)}", highlight=False, soft_wrap=True)
+    cited = {number for sentence in written.sentences for number in sentence.citations}
+    for source in written.sources:
+        if source.number in cited:
+            line = f"[{source.number}] {source.bank or '行业整体'}，《{source.report}》  {source.passage_id}"
+            out.print(f"    [dim]{escape(line)}[/dim]", highlight=False, soft_wrap=True)
+    for struck in written.struck:
+        why = "：".join(filter(None, [STRUCK[struck.reason], struck.detail]))
+        out.print(f"  [dim]删去“{escape(struck.text)}”（{escape(why)}）[/dim]", highlight=False, soft_wrap=True)
+
+
+def show_coverage(answer: Answer) -> None:
+    """What was searched, and what is not shown."""
     coverage = answer.coverage
-    searched = f"检索 {coverage.documents} 份报告、{coverage.passages:,} 段"
-    unread = f"{coverage.unreadable_pages} 页、{coverage.unreadable_files} 个文件不可读"
-    named = len([evidence for evidence in answer.evidence if evidence.bank])
-    out.print(
-        f"[dim]{searched}；涉及 {named} 家银行；{unread}"
-        + (f"；{answer.dropped} 条引文未能核实，已略去" if answer.dropped else "")
-        + "[/dim]",
-        highlight=False,
-        soft_wrap=True,
-    )
+    parts = [
+        f"检索 {coverage.documents} 份报告、{coverage.passages:,} 段",
+        f"涉及 {coverage.banks} 家银行" + (f"，另有 {answer.more_banks} 家未列出" if answer.more_banks else ""),
+        f"{coverage.unreadable_pages} 页、{coverage.unreadable_files} 个文件不可读",
+        f"{answer.dropped} 条引文未能核实，已略去" if answer.dropped else "",
+    ]
+    out.print(f"[dim]{'；'.join(filter(None, parts))}[/dim]", highlight=False, soft_wrap=True)
 
 
 def citation_line(citation: Citation) -> str:
     """Publisher, title, year and page, or section with its title."""
-    source = "，".join(filter(None, [citation.publisher, f"《{citation.title}》", str(citation.year or "")]))
-    return f"{source}，第 {join_numbers(citation.pages)} {UNITS[citation.unit]}{label_of(citation)}"
+    document = citation.document
+    source = "，".join(filter(None, [document.publisher, f"《{document.title}》", str(document.year or "")]))
+    return f"{source}，第 {join_numbers(citation.pages)} {UNITS[document.unit]}{label_of(citation)}"
 
 
 def label_of(citation: Citation) -> str:
     """The page numbers as printed, or the titles of the sections."""
     if not citation.labels:
         return ""
-    if citation.unit == "section":
+    if citation.document.unit == "section":
         return f"（{'；'.join(dict.fromkeys(citation.labels))}）"
     return f"（页码 {'-'.join(citation.labels)}）"
 
@@ -177,16 +235,29 @@ FIELDS = {
 """What tags tell, for people."""
 
 
-def show_passage(stored: StoredPassage, figures: Sequence[StoredFigure], taxonomy: Taxonomy) -> None:
-    """A passage: source, text, tags with what they come from, figures."""
+def show_passage(
+    stored: StoredPassage, figures: Sequence[StoredFigure], taxonomy: Taxonomy, later: Successor | None = None
+) -> None:
+    """A passage: source, whether it was replaced and by what, text, tags with what they come from, figures."""
     passage, document = stored.passage, stored.document
     place = place_of(document, passage.pages)
     out.print(f"[bold]{escape(place)}[/bold]  [dim]{passage.id}[/dim]", highlight=False, soft_wrap=True)
     out.print(f"[dim]{escape(' › '.join(passage.heading))}[/dim]\n", highlight=False, soft_wrap=True)
+    if document.status != "live":
+        show_replaced(later)
     out.print(escape(passage.text) + "\n", highlight=False, soft_wrap=True)
     show_tags(passage, taxonomy)
     if figures:
         show_figures(figures)
+
+
+def show_replaced(later: Successor | None) -> None:
+    """That a passage is of a replaced report, and where the live version says the same."""
+    told = "所在报告已有新版；新版中没有相近的段落"
+    if later:
+        place = place_of(later.document, later.passage.pages)
+        told = f"所在报告已有新版；新版中最接近：{place}，相似度 {later.similarity:.2f}  {later.passage.id}"
+    out.print(f"[yellow]{escape(told)}[/yellow]\n", highlight=False, soft_wrap=True)
 
 
 def show_tags(passage: Passage, taxonomy: Taxonomy) -> None:

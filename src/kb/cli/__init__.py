@@ -4,11 +4,11 @@ import sqlite3
 import sys
 
 from kb.catalogue import STORE_FILE
-from kb.cli import corpus, evaluation, model, output, questions, service  # each puts its commands into the application
+from kb.cli import corpus, evaluation, grids, model, output, pages, questions, quotes, service  # each adds its commands
 from kb.cli.common import app, err, fail
 from kb.errors import KbError
 
-__all__ = ["app", "corpus", "evaluation", "main", "model", "output", "questions", "service"]
+__all__ = ["app", "corpus", "evaluation", "grids", "main", "model", "output", "pages", "questions", "quotes", "service"]
 
 
 def main() -> None:

@@ -1,12 +1,13 @@
 """Commands that ask: search, ask, and what is known of a passage, its figures and cases."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from kb.answer import MAX_POINTS
 from kb.answer import ask as ask_library
 from kb.catalogue import Catalogue, parse_filters
 from kb.cli.common import (
@@ -26,9 +27,13 @@ from kb.cli.common import (
 from kb.errors import BadQuery, KbError
 from kb.evaluate import read_lines
 from kb.export import answer_json, case_json, detail_json, figure_json, result_json
+from kb.links import successor
+from kb.llm import open_writer
+from kb.records import Answer, Filters
 from kb.search import Library, check_question, check_top
-from kb.show import show_answer, show_cases, show_figures, show_passage, show_result
+from kb.show import show_answer, show_cases, show_figures, show_passage, show_result, show_written
 from kb.spreadsheet import ENCODING, write_figures
+from kb.written import Written
 
 
 @app.command()
@@ -63,8 +68,8 @@ def search(
         raise typer.BadParameter("in a batch, each line has its own filters; give none beside --batch")
     with Library.open(settings_for(index)) as library:
         if batch is not None:
-            for answer in search_batch(library, batch, top, explain):
-                write_json(answer)
+            for line in run_batch(batch, lambda query, own: result_json(library.search(query, top, own, explain))):
+                write_json(line)
             return
         result = library.search(query or "", top, filters, explain)
     if as_json:
@@ -73,8 +78,8 @@ def search(
         show_result(result)
 
 
-def search_batch(library: Library, batch: Path, top: int, explain: bool = False) -> Iterator[dict[str, Any]]:
-    """Answers to the lines of a batch file, in order; a line that fails gives its error, and the rest go on."""
+def run_batch(batch: Path, run: Callable[[str, Filters], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What `run` makes of each line of a batch file, in order; a line that fails gives its error, the rest go on."""
     for number, line in read_lines(batch):
         identity: object = number
         try:
@@ -84,7 +89,7 @@ def search_batch(library: Library, batch: Path, top: int, explain: bool = False)
             if not isinstance(query, str):
                 raise BadQuery(f"query is {query!r}, not a text")
             filters = parse_filters(asked.get("filters") or {})
-            yield result_json(library.search(query, top, filters, explain), identity)
+            yield {"id": None} | run(query, filters) | {"id": identity}
         except KbError as error:
             yield {"id": identity, "error": str(error)}
         except (ValueError, KeyError, AttributeError, TypeError) as error:
@@ -93,24 +98,57 @@ def search_batch(library: Library, batch: Path, top: int, explain: bool = False)
 
 @app.command()
 def ask(
-    question: Annotated[str, typer.Argument(help="A question such as 银行怎么解决金融科技人才短缺.")],
+    question: Annotated[str | None, typer.Argument(help="A question such as 银行怎么解决金融科技人才短缺.")] = None,
+    banks: Annotated[
+        int | None, typer.Option(min=1, max=200, help="At most so many banks [20; few where one or a figure is named].")
+    ] = None,
+    points: Annotated[int, typer.Option(min=1, max=20, help="At most so many quotes a bank.")] = MAX_POINTS,
+    batch: Annotated[
+        Path | None, typer.Option(help="JSON lines with id, query and filters; answers in the same order.")
+    ] = None,
     bank: Bank = None,
     dimension: Dimension = None,
     topic: Topic = None,
     year: Year = None,
     report: Report = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Also have a summary written from the quotes (docs/written.md).")
+    ] = False,
     as_json: AsJson = False,
     index: Index = None,
 ) -> None:
-    """Answer with the best quotes, bank by bank, each with its citation."""
-    check_question(question)
+    """Answer with the best quotes, bank by bank, each with its citation.
+
+    Each quote is found again on its page before it is shown. What is not shown is counted.
+
+    kb ask 银行怎么解决金融科技人才短缺 --banks 5
+    """
+    if (question is None) == (batch is None):
+        raise typer.BadParameter("give either a question or --batch FILE")
+    if question is not None:
+        check_question(question)
     filters = filters_of(bank, dimension, topic, year, report)
-    with Library.open(settings_for(index)) as library:
-        answer = ask_library(library, question, filters)
+    if batch is not None and filters:
+        raise typer.BadParameter("in a batch, each line has its own filters; give none beside --batch")
+    settings = settings_for(index)
+    writer = open_writer(settings) if write else None
+
+    def answered(query: str, own: Filters) -> tuple[Answer, Written | None]:
+        answer = ask_library(library, query, own, banks, points)
+        return answer, writer.write(answer, library.catalogue.book) if writer else None
+
+    with Library.open(settings) as library:
+        if batch is not None:
+            for line in run_batch(batch, lambda query, own: answer_json(*answered(query, own))):
+                write_json(line)
+            return
+        answer, written = answered(question or "", filters)
     if as_json:
-        write_json(answer_json(answer))
-    else:
-        show_answer(answer)
+        write_json(answer_json(answer, written))
+        return
+    show_answer(answer)
+    if written:
+        show_written(written)
 
 
 @app.command()
@@ -125,11 +163,11 @@ def show(
     """
     with Catalogue.open(settings_for(index)) as catalogue:
         stored = catalogue.store.passage(identity)
-        figures = catalogue.store.figures([stored.row])
+        figures, later = catalogue.store.figures([stored.row]), successor(catalogue.store, stored)
     if as_json:
-        write_json(detail_json(stored, figures))
+        write_json(detail_json(stored, figures, later))
     else:
-        show_passage(stored, figures, catalogue.taxonomy)
+        show_passage(stored, figures, catalogue.taxonomy, later)
 
 
 @app.command()
