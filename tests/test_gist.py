@@ -38,6 +38,9 @@ def test_a_quote_without_marks_is_cut_at_its_beginning() -> None:
 def test_what_another_bank_did_is_not_its_line() -> None:
     assert gist("招商银行开展人才培训，覆盖全员。") == ""
     assert gist("招商银行开展人才培训。", bank="") == "招商银行开展人才培训"
+    both = "青岛银行投入24亿元，招商银行投入3亿元，人才培训占比为2.29%"
+    assert gist(both).startswith("青岛银行")
+    assert gist(both, bank="平安银行") == ""
 
 
 def test_a_name_alone_says_nothing() -> None:

@@ -39,8 +39,10 @@ ASIDE = 0.05
 
 GENERAL = re.compile(
     r"(?:大部分|大多数|绝大多数|多数|许多|不少|众多|很多|有些|一些)的?[^，。；]{0,8}(?:银行|农商行|城商行|农信社|机构)"
+    r"|(?:^|[，。；：\n])(?:但是?|而|目前|当前|因此|对|我国|国内|各家?|部分|领先的?)*"
+    r"(?:中小|区域性|地方|传统|商业|城市|农村|民营|大型|国有|股份制|金融)+(?:法人)?(?:银行业?|机构|农商行|城商行)"
 )
-"""What is said of most banks, or of some."""
+"""What is said of banks in general, or of most or some of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +187,8 @@ def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:
     if not banks:
         return {"": best}
     mentions = book.mentions(text)
-    if len(banks) == 1:
-        points = {point_of(text, mention.start) for mention in mentions if mention.name == banks[0]}
-        named_above = any(mention.name == banks[0] for mention in book.mentions("\n".join(hit.passage.heading)))
-        elsewhere = points and points.isdisjoint({0, point_of(text, best[0])}) and not named_above
-        general = GENERAL.search(hit.quote) and all(mention.name != banks[0] for mention in book.mentions(hit.quote))
-        return {"" if elsewhere or general else banks[0]: best}
+    if len(banks) == 1 and is_told_of(banks[0], hit, book):
+        return {banks[0]: best}
     least = max((sentence.score for sentence in hit.sentences), default=0.0) - ASIDE
     quotes: dict[str, tuple[int, int]] = {}
     for bank in banks:
@@ -200,9 +198,22 @@ def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:
             chosen = max(naming, key=lambda sentence: sentence.score)
             if chosen.score >= least:
                 quotes[bank] = chosen.start, chosen.end
-        elif not places:  # named by the heading
+        elif not places and len(banks) > 1:  # named by the heading
             quotes[bank] = best
     return quotes or {"": best}
+
+
+def is_told_of(bank: str, hit: Hit, book: BankBook) -> bool:
+    """Whether the quote of a passage about one bank tells of that bank: not where it is said of banks in general, or
+    stands in a point of a list and only other points name the bank. What stands under its name is all told of it."""
+    if any(mention.name == bank for mention in book.mentions("\n".join(hit.passage.heading))):
+        return True
+    text = hit.passage.text
+    places = [mention.start for mention in book.mentions(text) if mention.name == bank]
+    if any(hit.quote_at <= place < hit.quote_at + len(hit.quote) for place in places):
+        return True
+    points = {point_of(text, place) for place in places}
+    return not GENERAL.search(hit.quote) and (not points or not points.isdisjoint({0, point_of(text, hit.quote_at)}))
 
 
 def point_of(text: str, place: int) -> int:

@@ -49,19 +49,25 @@ def gist_of(quotes: Sequence[str], words: Mapping[str, float], bank: str, book: 
     """
     best, highest = "", float("-inf")
     for place, quote in enumerate(quotes):
+        alone = is_alone(quote, bank, book)
         for line in lines_of(quote):
             rated = rate(line, words) - LATER * place
-            if rated > highest and tells_of(line.text, bank, book):
+            if rated > highest and tells_of(line.text, bank, book, alone):
                 best, highest = line.text, rated
     return best
 
 
-def tells_of(line: str, bank: str, book: BankBook) -> bool:
-    """Whether a line has more than names, and names this bank if it names any. Of the industry any line may tell."""
+def is_alone(quote: str, bank: str, book: BankBook) -> bool:
+    """Whether a quote names no other bank; of the industry any bank may be told."""
+    return not bank or {mention.name for mention in book.mentions(quote)} <= set(book.lineage(bank))
+
+
+def tells_of(line: str, bank: str, book: BankBook, alone: bool) -> bool:
+    """Whether a line has more than names, and names this bank, unless it stands `alone` in its quote."""
     mentions = book.mentions(line)
     if len(line) - sum(mention.end - mention.start for mention in mentions) < SHORTEST:
         return False
-    return not bank or not mentions or not {mention.name for mention in mentions}.isdisjoint(book.lineage(bank))
+    return alone or not {mention.name for mention in mentions}.isdisjoint(book.lineage(bank))
 
 
 def lines_of(quote: str) -> Iterator[Candidate]:
