@@ -53,6 +53,10 @@ def serving(settings: Settings) -> Iterator[str]:
             thread.join(10)
 
 
+expect.set_options(timeout=30_000)
+"""Milliseconds: on a busy machine a first question waits for the encoder."""
+
+
 @pytest.fixture(scope="module")
 def address(library_settings: Settings) -> Iterator[str]:
     with serving(library_settings) as found:
