@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from kb.answer import ask
 from kb.export import answer_json
 from kb.search import Library
-from scripts.check_answers import Reports, check_quote, cited, cut, is_tight, share_expected
+from scripts.check_answers import Reports, check_quote, cited, cut, is_tight, plain, share_expected
 from tests.conftest import CORPUS
 
 
@@ -37,6 +38,7 @@ def test_what_is_wrong_is_seen(library: Library) -> None:
     assert check_quote(quote, citation, reports()).stands
     assert not check_quote(quote[:-3] + "乃虚构", citation, reports()).stands
     assert not check_quote("".join(sorted(quote)), citation, reports()).stands
+    assert not check_quote("。".join(reversed(quote.split("。"))), citation, reports()).stands
     lower, elsewhere = copy.deepcopy(citation), copy.deepcopy(citation)
     for place in lower["places"]:
         place["boxes"] = [[x0, top + 300, x1, bottom + 300] for x0, top, x1, bottom in place["boxes"]]
@@ -46,6 +48,32 @@ def test_what_is_wrong_is_seen(library: Library) -> None:
     for place in elsewhere["places"]:
         place["page"] = 1
     assert not check_quote(quote, elsewhere, reports()).stands
+
+
+def one_replaced(text: str, at: int) -> str:
+    return text[:at] + "的" + text[at + 1 :]
+
+
+def three_left_out(text: str, at: int) -> str:
+    return text[:at] + text[at + 3 :]
+
+
+def halves_exchanged(text: str, at: int) -> str:
+    return text[at:] + text[:at]
+
+
+@pytest.mark.parametrize("change", [one_replaced, three_left_out, halves_exchanged])
+def test_a_small_change_is_seen(library: Library, change: Callable[[str, int], str]) -> None:
+    tried = seen = 0
+    for quote, citation in quotes(library):
+        line = max(quote.split("\n"), key=len)
+        at = len(line) // 2
+        changed = change(line, at)
+        if plain(changed) != plain(line) and len(line) > 12:
+            tried += 1
+            seen += not check_quote(quote.replace(line, changed), citation, reports()).stands
+    assert tried > 30
+    assert seen >= 0.97 * tried
 
 
 @pytest.mark.parametrize(

@@ -78,12 +78,11 @@ function showGroup({ names, gist, strong, points, more }) {
   return el("section", strong ? "bank" : "bank weak", heading, el("div", "points", ...told, ...points.map(showPoint), ...counted));
 }
 
-/** Banks with strong evidence first, then those with weak evidence under a heading of their own. */
+/** Banks in their order, those with weak evidence under a heading of their own; what is about none comes last. */
 function showBanks(banks) {
   const groups = mergeBanks(banks);
-  const weak = groups.filter(({ strong }) => !strong).map(showGroup);
-  const label = weak.length ? [el("h3", "", "依据较弱的银行")] : [];
-  return [...groups.filter(({ strong }) => strong).map(showGroup), ...label, ...weak];
+  const weak = groups.findIndex(({ strong }) => !strong);
+  return groups.flatMap((group, at) => [...(at === weak ? [el("h3", "", "依据较弱的银行")] : []), showGroup(group)]);
 }
 
 function showPoint(point) {

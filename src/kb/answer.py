@@ -26,9 +26,9 @@ MAX_BANKS = 20
 FEW_BANKS = 4
 """Banks in an answer to a question for a figure, and beside the banks that a question names."""
 
-STRONG_BANKS, NEAR = 8, 2.5
-"""At most so many banks have strong evidence: those whose best passage scores at most so much below the best of all, in
-standard deviations of the scores. The others have one point. Both limits are measured in docs/answers.md."""
+STANDS_OUT, STRONG, STRONG_BANKS = 1.2, 2.0, 8
+"""A passage is evidence of a bank where its score lies so many standard deviations above the mean of the candidates;
+strong evidence from STRONG on, of so many banks at most; the best is always strong. Measured in docs/answers.md."""
 
 MAX_POINTS, SPREAD = 3, 1.0
 """Points of a bank with strong evidence, after the first only what scores at most so much below it."""
@@ -37,9 +37,12 @@ NEAREST = 3
 ASIDE = 0.05
 """In a passage about several banks, a bank's sentence that scores this much below the best one is beside the point."""
 
+BESIDE = "其他"
+"""The role of what is no part of the matter: editors, thanks, who published it."""
+
 GENERAL = re.compile(
     r"(?:大部分|大多数|绝大多数|多数|许多|不少|众多|很多|有些|一些)的?[^，。；]{0,8}(?:银行|农商行|城商行|农信社|机构)"
-    r"|(?:^|[，。；：\n])(?:但是?|而|目前|当前|因此|对|我国|国内|各家?|部分|领先的?)*"
+    r"|(?:^|[，。；：\n])(?:[一二三四五六]是|但是?|而|目前|当前|因此|对|我国|国内|各家?|部分|领先的?|鼓励|支持|引导|推动|要求)*"
     r"(?:中小|区域性|地方|传统|商业|城市|农村|民营|大型|国有|股份制|金融)+(?:法人)?(?:银行业?|机构|农商行|城商行)"
 )
 """What is said of banks in general, or of most or some of them."""
@@ -69,15 +72,15 @@ def ask(
     if found.abstained:
         return replace(answer, nearest=found.hits[:NEAREST])
     book, asked = library.catalogue.book, found.filters.bank
+    named = {same for bank in found.understood.banks for same in book.lineage(bank)}
     of_banks = collect_quotes(library.search_banks(question, row, BANK_PASSAGES, wanted), book, asked)
     of_none = {} if asked else {"": collect_quotes(found.hits, book, ()).get("", [])}
     of_banks.pop("", None)
-    named = {same for bank in found.understood.banks for same in book.lineage(bank)}
+    of_banks = stand_out(of_banks, named)
     order = order_banks(of_banks, named)
     limit = banks or usual_limit(found.understood, len(named.intersection(order)))
     shown = {bank: of_banks[bank] for bank in order[:limit]}
-    strong = strong_banks(shown, named)
-    evidence, dropped = gather(library.store, shown | of_none, strong | {""}, points)
+    evidence, dropped = gather(library.store, shown | of_none, strong_banks(shown, named) | {""}, points, named)
     words = library.weigh_words(question)
     return replace(
         answer,
@@ -100,6 +103,8 @@ def collect_quotes(hits: Sequence[Hit], book: BankBook, asked: Collection[str]) 
     """The quotes of hits by bank, best first, those about none under "". With banks `asked` for, only theirs."""
     found: dict[str, list[Quote]] = {}
     for hit in hits:
+        if hit.passage.role == BESIDE:
+            continue
         for bank, (start, end) in quotes_by_bank(hit, book).items():
             if not asked or bank in asked:
                 found.setdefault(bank, []).append(Quote(hit, start, end))
@@ -111,25 +116,38 @@ def order_banks(quotes: Mapping[str, Sequence[Quote]], named: Collection[str]) -
     return sorted(quotes, key=lambda bank: (bank not in named, -quotes[bank][0].hit.score))
 
 
-def strong_banks(quotes: Mapping[str, Sequence[Quote]], named: Collection[str]) -> set[str]:
-    """Of ordered banks those that the question names, and the first that come near to the best."""
+def stand_out(quotes: Mapping[str, Sequence[Quote]], named: Collection[str]) -> dict[str, list[Quote]]:
+    """The quotes that are evidence; of the best bank of all, and of those that the question names, any."""
     best = max((found[0].hit.score for found in quotes.values()), default=0.0)
-    near = (bank for bank in list(quotes)[:STRONG_BANKS] if quotes[bank][0].hit.score >= best - NEAR)
-    return {*near, *named}
+    kept = {
+        bank: [quote for quote in found if bank in named or quote.hit.score >= min(STANDS_OUT, best)]
+        for bank, found in quotes.items()
+    }
+    return {bank: found for bank, found in kept.items() if found}
+
+
+def strong_banks(quotes: Mapping[str, Sequence[Quote]], named: Collection[str]) -> set[str]:
+    """Of ordered banks those that the question names, the first, and the next whose best passage stands out far."""
+    order = list(quotes)[:STRONG_BANKS]
+    return {*named, *order[:1], *(bank for bank in order if quotes[bank][0].hit.score >= STRONG)}
 
 
 def gather(
-    store: Store, quotes: Mapping[str, Sequence[Quote]], strong: Collection[str], points: int
+    store: Store,
+    quotes: Mapping[str, Sequence[Quote]],
+    strong: Collection[str],
+    points: int,
+    named: Collection[str],
 ) -> tuple[tuple[BankEvidence, ...], int]:
     """Checked points for each bank in this order, and how many quotes were dropped that are not on their page.
 
-    After its first, a bank has further points only of passages near to the first. A bank none of whose quotes hold is
-    left out.
+    After its first, a bank has further points only of passages near to the first, unless the question names it. A bank
+    none of whose quotes hold is left out.
     """
     evidence: list[BankEvidence] = []
     dropped = 0
     for bank, found in quotes.items():
-        near = [quote for quote in found if quote.hit.score >= found[0].hit.score - SPREAD]
+        near = [quote for quote in found if bank in named or quote.hit.score >= found[0].hit.score - SPREAD]
         tried = list(take_until(check_quotes(store, near), points if bank in strong else 1))
         checked = tuple(point for point in tried if point)
         dropped += len(tried) - len(checked)
@@ -198,7 +216,7 @@ def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:
             chosen = max(naming, key=lambda sentence: sentence.score)
             if chosen.score >= least:
                 quotes[bank] = chosen.start, chosen.end
-        elif not places and len(banks) > 1:  # named by the heading
+        elif not places and not GENERAL.search(hit.quote):  # named by the heading
             quotes[bank] = best
     return quotes or {"": best}
 

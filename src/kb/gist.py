@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kb.banks import BankBook
 from kb.tag.roles import DOING
@@ -12,12 +13,24 @@ SHORTEST, LONGEST = 6, 40
 """Characters of a line; the names of banks do not count for the shortest."""
 
 SENTENCE_ENDS = re.compile(r"[。；;！!？?\n]")
-CLAUSE_ENDS = re.compile(r"[，,：:]")
+CLAUSE_ENDS = re.compile(r"[，：]|(?<!\d)[,:]|[,:](?!\d)")
+MARKED = re.compile(
+    r"(?:[➢➤▶►●■◆◇•·▪※✓✔\-—]|[（(]?\d{1,2}(?:[)）、]|[.．](?!\d))|[（(]?[一二三四五六七八九十]{1,2}[)）]"
+    r"|[一二三四五六七八九十]{1,2}、(?![一二三四五六七八九十]))\s*"
+)
+"""The mark or number of a point of a list, before its sentence."""
+
 OPENING = re.compile(
-    r"(?:[➢➤▶►●■◆◇•·▪※\-—]|[（(]?[\d一二三四五六七八九十]{1,2}[)）.、．]|[一二三四五六]是|第[一二三四五六]|首先|其次|再次|最后|此外|另外"
-    r"|同时|因此|其中|例如|比如|具体来说|一方面|另一方面|[而但并且则也]|如(?=\w{2,6}(?:银行|农商|农信)))[，,：:、\s]*"
+    r"(?:[一二三四五六]是|第[一二三四五六](?=，)|首先|其次|再次|最后|此外|另外|同时|因此|其中|例如|比如|具体来说|一方面|另一方面"
+    r"|[而但并且则也]|如(?=\w{2,6}(?:银行|农商|农信)))[，,：:、\s]*"
 )
 """What binds a clause to those before it, and says nothing by itself."""
+
+BREATH = re.compile(r"[、和及与]|以及")
+"""Between banks that the same is told of."""
+
+NUMBER_CUT = re.compile(r"[\d.,．，%％]+$")
+"""A number at the end of a cut, which may go on."""
 
 REFERRING = re.compile(r"[这那该其此使让]|上述|以上|如此|以此|对此|从而|进而")
 """A clause that begins so tells little without those before it."""
@@ -63,27 +76,37 @@ def is_alone(quote: str, bank: str, book: BankBook) -> bool:
 
 
 def tells_of(line: str, bank: str, book: BankBook, alone: bool) -> bool:
-    """Whether a line has more than names, and names this bank, unless it stands `alone` in its quote."""
+    """Whether a line has more than names, and tells of this bank: where it does not stand `alone` in its quote, its
+    first clause must name the bank, and no other that is not told of in one breath with it (甲银行、乙银行等)."""
     mentions = book.mentions(line)
     if len(line) - sum(mention.end - mention.start for mention in mentions) < SHORTEST:
         return False
-    return alone or not {mention.name for mention in mentions}.isdisjoint(book.lineage(bank))
+    if alone or not mentions:
+        return alone
+    first = CLAUSE_ENDS.search(line)
+    between = (line[one.end : other.start] for one, other in pairwise(mentions))
+    together = all(BREATH.fullmatch(words) for words in between)
+    named = {mention.name for mention in mentions}
+    in_first = mentions[0].start < (first.start() if first else len(line))
+    return in_first and not named.isdisjoint(book.lineage(bank)) and (together or named <= set(book.lineage(bank)))
 
 
 def lines_of(quote: str) -> Iterator[Candidate]:
     """What of a quote could be its line: runs of clauses of one sentence, and where all are too long, its beginning."""
     found = False
     for sentence in SENTENCE_ENDS.split(quote):
-        clauses = [(0, 0), *(match.span() for match in CLAUSE_ENDS.finditer(sentence)), (len(sentence), len(sentence))]
+        marked = MARKED.match(sentence.lstrip())
+        text = sentence.lstrip()[marked.end() if marked else 0 :]
+        clauses = [(0, 0), *(match.span() for match in CLAUSE_ENDS.finditer(text)), (len(text), len(text))]
         for first in range(len(clauses) - 1):
             for last in range(first + 1, min(first + 4, len(clauses))):
-                run = sentence[clauses[first][1] : clauses[last][0]].strip()
+                run = text[clauses[first][1] : clauses[last][0]].strip()
                 line = run[opening.end() :] if (opening := OPENING.match(run)) else run
                 if SHORTEST <= len(line) <= LONGEST:
                     found = True
                     yield Candidate(line, last == len(clauses) - 1)
     if not found and quote.strip():
-        yield Candidate(quote.strip().splitlines()[0][:LONGEST], False)
+        yield Candidate(NUMBER_CUT.sub("", quote.strip().splitlines()[0][:LONGEST]), False)
 
 
 def rate(line: Candidate, words: Mapping[str, float]) -> float:
