@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 CACHE = Path(tempfile.mkdtemp(prefix="kb-tests-"))
 os.environ |= {"KB_CACHE": str(CACHE), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "200"}
@@ -19,6 +20,9 @@ from kb.build import Outcome, ingest  # noqa: E402  (the settings above must sta
 from kb.embed import Encoder, open_encoder  # noqa: E402
 from kb.search import Library  # noqa: E402
 from kb.settings import Settings  # noqa: E402
+
+hypothesis_settings.register_profile("kb", deadline=None)  # a busy machine is no failure
+hypothesis_settings.load_profile("kb")
 
 ROOT = Path(__file__).parent.parent
 CORPUS = ROOT / "corpus"

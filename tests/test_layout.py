@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pdfs import headings, squeeze, table_rows, texts
 
-from kb.layout.order import Item, reading_order
+from kb.layout.order import Item, order_in_box, reading_order
 from kb.layout.outline import levels_by_outline, match_outline
 from kb.layout.paragraphs import rows_to_paragraphs, strips_to_rows
 from kb.layout.strips import Strip, drop_doubles, glyphs_to_strips
@@ -597,3 +597,13 @@ def test_sample_pages_are_complete_and_numbered(name: str):
         assert Counter(squeeze("".join(g.text for g in raw.glyphs))) == Counter(squeeze(page.text)), page.number
         assert page.label in (None, str(page.number))
     assert sum(page.label is not None for page in read.pages) >= 0.75 * len(read.pages)
+
+
+def test_a_label_set_beside_its_lines_stands_before_them_all() -> None:
+    lines = [Item(at, (134.0, top, 905.0, top + 14.0), 14.0) for at, top in enumerate((180.0, 204.0, 233.0, 256.0))]
+    label = Item(9, (74.0, 231.0, 102.0, 245.0), 14.0)
+    assert [item.key for flow in order_in_box([*lines, label]) for item in flow] == [9, 0, 1, 2, 3]
+    number = Item(9, (74.0, 180.0, 82.0, 194.0), 14.0)
+    assert [item.key for flow in order_in_box([*lines, number]) for item in flow] == [9, 0, 1, 2, 3]
+    near = Item(9, (120.0, 231.0, 130.0, 245.0), 14.0)
+    assert [item.key for flow in order_in_box([*lines, near]) for item in flow] == [0, 1, 9, 2, 3]

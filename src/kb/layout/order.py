@@ -23,6 +23,9 @@ class Item:
 
 Band = list[Item]
 
+LABEL = 8
+"""Characters of a label beside a text at most."""
+
 
 def reading_order(items: Sequence[Item]) -> list[list[Item]]:
     """Flows in reading order; a flow is one column's items from the top down.
@@ -46,6 +49,25 @@ def reading_order(items: Sequence[Item]) -> list[list[Item]]:
         flows.append([])  # what comes below is another flow, though it may stand under the last column
         at = end
     return [flow for flow in flows if flow]
+
+
+def order_in_box(items: Sequence[Item]) -> list[list[Item]]:
+    """The same within a box, where a label may be set beside lines that begin above it: it comes before them."""
+    label = side_label(items)
+    rest = [item for item in items if item is not label]
+    return [[label], *reading_order(rest)] if label else reading_order(rest)
+
+
+def side_label(items: Sequence[Item]) -> Item | None:
+    """The one item left of all others, a few characters in the middle of their height."""
+    if len(items) < 3:
+        return None
+    label, *others = sorted(items, key=lambda item: item.box[0])
+    apart = all(item.box[0] - label.box[2] >= label.size for item in others)
+    above = any(item.box[3] <= label.box[1] for item in others)
+    beside_some = any(item.box[1] < label.box[3] and label.box[1] < item.box[3] for item in others)
+    short = not label.solid and width(label.box) <= LABEL * label.size
+    return label if apart and above and beside_some and short else None
 
 
 def row_order(band: Band) -> Band:

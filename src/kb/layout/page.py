@@ -6,7 +6,7 @@ from statistics import median
 
 from kb.layout.drawn import drawing_labels
 from kb.layout.grids import level_rules, whole_grids
-from kb.layout.order import Item, reading_order
+from kb.layout.order import Item, order_in_box, reading_order
 from kb.layout.places import Places
 from kb.layout.shapes import area, contains, height, held, holds, middle, overlap, width
 from kb.layout.strips import Cell, Strip, drop_doubles, glyphs_to_strips
@@ -234,7 +234,8 @@ def region_to_flows(region: Region, panel: int, known: Sequence[Strip] | None = 
         for key, thing in enumerate(things)
     ]
     flows: list[Flow] = []
-    for column in [column for part in apart_from_margins(items, region.box) for column in reading_order(part)]:
+    order = order_in_box if panel else reading_order
+    for column in [column for part in apart_from_margins(items, region.box) for column in order(part)]:
         parts: list[Strip | Table] = []
         for item in column:
             thing = things[item.key]
