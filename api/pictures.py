@@ -70,6 +70,7 @@ def png(*kinds: type[KbError]) -> dict[int | str, dict[str, Any]]:
 PROBLEMS = (NotFound, NoPicture, UnreadableFile, BadInput, UnknownName, FileChanged, QuoteNotFound, WrongPassword)
 
 
+@router.head("/v1/documents/{id}/pages/{number}.png", include_in_schema=False)
 @router.get(
     "/v1/documents/{id}/pages/{number}.png",
     tags=["corpus"],

@@ -39,9 +39,10 @@ class WantedQuote(BaseModel):
     passage_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
         description="Id of a passage.", examples=["4e2e63fdcf100995"]
     )
-    quote: Annotated[str, StringConstraints(max_length=20_000)] = Field(
-        default="",
-        description="Words that stand in the passage, white space aside; without them the whole passage is quoted.",
+    quote: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)] | None = Field(
+        default=None,
+        description="Words that stand in the passage, white space aside; without this field the whole passage is"
+        " quoted.",
         examples=["行内认证分三级"],
     )
     note: Annotated[str, StringConstraints(max_length=5_000)] = Field(
@@ -86,7 +87,7 @@ def quotes(shelf: OfShelf, request: Request, wanted: Annotated[QuoteRequest, Bod
     if request.query_params:
         raise UnknownName("there are no parameters in this address; quotes and format go into the body")
     today = date.today()
-    asked = [Wanted(each.passage_id, quote=each.quote, note=each.note) for each in wanted.quotes]
+    asked = [Wanted(each.passage_id, quote=each.quote or "", note=each.note) for each in wanted.quotes]
     with shelf.borrow() as library:
         basket = collect(library.store, asked, library.catalogue.book, today)
     format = FORMATS[wanted.format]

@@ -26,11 +26,11 @@ from pybtex.database import parse_string
 
 from api.app import create_app
 from kb.banks import default_bank_book
-from kb.basket.collect import Basket, Quote, Wanted, collect, parse_wanted, sources, where
+from kb.basket.collect import Basket, Quote, Wanted, collect, parse_wanted, sources
 from kb.basket.formats import FORMATS, format_of
 from kb.catalogue import STORE_FILE
 from kb.errors import BadInput, NotFound, QuoteNotFound
-from kb.records import Citation, Field, Kind, Passage, Place, Tag
+from kb.records import Citation, Document, Field, Kind, Passage, Place, Tag
 from kb.search import Library
 from kb.settings import Settings
 from kb.store import Store, StoredPassage
@@ -63,15 +63,20 @@ def gather(library: Library, *wanted: Wanted) -> Basket:
 def made(*texts: str, note: str = "", status: str = "live", **about: object) -> Basket:
     """A basket of quotes of one made-up report, as no index need have it."""
     known = document(status=status, **about)
-    quotes = [
-        Quote(
-            Citation(f"p{number}", text, known, (Place(number, str(number), 0, 1, ()),)),
-            Passage(f"p{number}", Kind.TEXT, (), text, (), (Tag(Field.BANK, "青岛银行"), Tag(Field.DIMENSION, "组织"))),
-            note,
-        )
-        for number, text in enumerate(texts, 1)
-    ]
-    return Basket(tuple(quotes), tuple(sources(quotes, default_bank_book(), TODAY)))
+    return basket_of(*(a_quote(number, text, note, known) for number, text in enumerate(texts, 1)))
+
+
+def a_quote(page: int, text: str = "甲", note: str = "", of: Document | None = None, label: str | None = None) -> Quote:
+    """A quote on a page of a made-up report, which bears its own number where no label is given."""
+    place = Place(page, str(page) if label is None else label, 0, 1, ())
+    tags = Tag(Field.BANK, "青岛银行"), Tag(Field.DIMENSION, "组织")
+    passage = Passage(f"p{page}", Kind.TEXT, (), text, (), tags)
+    return Quote(Citation(passage.id, text, of or document(), (place,)), passage, note)
+
+
+def basket_of(*quotes: Quote) -> Basket:
+    """The basket of quotes."""
+    return Basket(quotes, tuple(sources(quotes, default_bank_book(), TODAY)))
 
 
 def written(basket: Basket, format: str) -> str:
@@ -170,12 +175,65 @@ def test_one_quote_has_its_pages_in_the_entry(library: Library, of_one: list[Sto
 
 
 def test_where_a_quote_is_found_again() -> None:
-    quote = made("甲", "乙").quotes[1]
-    assert where(quote) == "a.pdf 文件第 2 页；段 p2"
-    unnumbered = replace(quote, citation=replace(quote.citation, places=(Place(7, "", 0, 1, ()),)))
-    assert where(unnumbered) == "a.pdf 文件第 7 页，页上无页码；段 p2"
-    assert where(made("甲", status="superseded").quotes[0]).endswith("；该报告已有新版，引文出自旧版")
-    assert where(made("甲", unit="section").quotes[0]) == "a.pdf 文件第 1 节；段 p1"
+    assert where(made("甲", "乙")) == ["a.pdf 文件第 1 页；段 p1", "a.pdf 文件第 2 页；段 p2"]
+    assert where(basket_of(a_quote(7, label=""))) == ["a.pdf 文件第 7 页，页上无页码；段 p7"]
+    assert where(made("甲", status="superseded")) == ["a.pdf 文件第 1 页；段 p1；该报告已有新版，引文出自旧版"]
+    assert where(made("甲", unit="section")) == ["a.pdf 文件第 1 节；段 p1"]
+
+
+def where(basket: Basket) -> list[str]:
+    """Where each quote of a basket is found again."""
+    return [basket.where(quote) for quote in basket.quotes]
+
+
+def test_pages_of_one_report_are_of_one_kind_and_those_of_the_file_are_said_to_be() -> None:
+    basket = basket_of(a_quote(12, "甲", label="5"), a_quote(20, "乙", label=""))
+    assert [basket.mark(quote) for quote in basket.quotes] == ["[1]12", "[1]20"]
+    assert "  pages = {12, 20},\n" in written(basket, "bibtex")
+    assert where(basket) == ["a.pdf 文件第 12 页，页上印 5；段 p12", "a.pdf 文件第 20 页，页上无页码；段 p20"]
+    assert written(basket, "gbt7714").splitlines()[1:] == [
+        "",
+        "正文标注：",
+        "[1]12  “甲”（段 p12；页码为文件页，页上印 5）",
+        "[1]20  “乙”（段 p20；页码为文件页，页上无页码）",
+    ]
+    assert written(basket, "footnote").splitlines() == [
+        "《数字化报告》，2023年，文件第12页。", "《数字化报告》，2023年，文件第20页。"
+    ]  # fmt: skip
+    twice = basket_of(a_quote(12, label="5"), a_quote(13, label="5"))
+    assert [source.pages.text for source in twice.sources] == ["12-13"]
+    alone = written(basket_of(a_quote(7, label="")), "gbt7714")
+    assert alone.splitlines()[0].endswith(", 2023: 7.") and "[1]  “甲”（段 p7；页码为文件页，页上无页码）" in alone
+
+
+def test_files_with_the_same_reference_are_one_report() -> None:
+    versions = document(id="new"), document(id="old", status="superseded"), document(id="copy")
+    other = document(id="other", title="另一报告")
+    basket = basket_of(*(a_quote(page, of=each) for page, each in enumerate((*versions[:2], other, versions[2]), 3)))
+    assert [source.reference for source in basket.sources] == [
+        "[1] 数字化报告[R]. [S.l.: s.n.], 2023.", "[2] 另一报告[R]. [S.l.: s.n.], 2023: 5."
+    ]  # fmt: skip
+    assert [basket.mark(quote) for quote in basket.quotes] == ["[1]3", "[1]4", "[2]", "[1]6"]
+    assert [entry["id"] for entry in rispy.loads(written(basket, "ris"))] == ["kbnew", "kbother"]
+    assert rispy.loads(written(basket, "ris"))[0]["start_page"] == "3-4, 6"
+    rows = list(csv.DictReader(io.StringIO(FORMATS["csv"].write(basket, TODAY).decode("utf-8-sig"))))
+    assert [row["superseded"] for row in rows] == ["", "yes", "", ""]
+
+
+@pytest.mark.parametrize("format", ["md", "gbt7714", "footnote"])
+def test_a_newer_version_is_told(format: str) -> None:
+    assert "该报告已有新版，引文出自旧版" in written(made("甲", status="superseded"), format)
+    assert "新版" not in written(made("甲"), format)
+
+
+def test_a_table_row_is_said_to_be_arranged() -> None:
+    plain = a_quote(3, "银行：青岛银行 / 做法：分级认证")
+    row = basket_of(replace(plain, passage=replace(plain.passage, kind=Kind.TABLE)))
+    assert "据表格行整理" not in written(basket_of(plain), "md")
+    assert "> ——青岛银行 · 组织 · 据表格行整理 \\[1\\]" in written(row, "md")
+    assert written(row, "footnote") == "《数字化报告》，2023年，第3页。（据表格行整理）\n"
+    texts = [paragraph.text for paragraph in docx.Document(io.BytesIO(FORMATS["docx"].write(row, TODAY))).paragraphs]
+    assert "——青岛银行 · 组织 · 据表格行整理[1]" in texts
 
 
 # formats
@@ -186,6 +244,13 @@ def test_a_file_name_tells_the_format() -> None:
     assert found == {name: name for name in FORMATS} | {"footnote": "gbt7714"}
     with pytest.raises(BadInput, match=r"x\.pdf: no format has files like this; name it \.md, \.docx"):
         format_of(Path("x.pdf"))
+
+
+def test_a_file_is_not_named_for_another_format() -> None:
+    with pytest.raises(BadInput, match=r"-o x\.csv: docx goes into \.docx; name it so, or leave --format out"):
+        format_of(Path("x.csv"), "docx")
+    assert format_of(Path("x.txt"), "footnote") == "footnote"
+    assert format_of(Path("references"), "gbt7714") == "gbt7714"
 
 
 def test_markdown_is_read_again(library: Library, of_one: list[StoredPassage]) -> None:
@@ -312,6 +377,8 @@ def test_the_command_writes_files_and_names_what_is_wrong(
     assert "'nope'" in unknown.stderr and "'neither'" in unknown.stderr
     assert not (tmp_path / "none.md").exists()
     assert run_kb("quote", ids[0], "--format", "pdf", "--index", index).returncode == 2
+    misnamed = run_kb("quote", ids[0], "-o", tmp_path / "x.csv", "--format", "docx", "--index", index)
+    assert misnamed.returncode == 1 and not (tmp_path / "x.csv").exists()
     assert "cannot be written" in run_kb("quote", ids[0], "-o", tmp_path / "no" / "q.md", "--index", index).stderr
 
 
@@ -354,6 +421,8 @@ def test_the_endpoint_gives_the_file(client: TestClient, passages: list[StoredPa
         ({"quotes": [], "format": "md"}, 422, "invalid-request", "quotes"),
         ({"quotes": [{"passage_id": "nope"}], "format": "pdf"}, 422, "invalid-request", "format"),
         ({"quotes": [{"passage_id": "nope", "bank": "x"}], "format": "md"}, 422, "invalid-request", "quotes"),
+        ({"quotes": [{"passage_id": "nope", "quote": ""}], "format": "md"}, 422, "invalid-request", "quotes"),
+        ({"quotes": [{"passage_id": "nope", "quote": " "}], "format": "md"}, 422, "invalid-request", "quotes"),
     ],
 )
 def test_the_endpoint_refuses(client: TestClient, body: dict, status: int, kind: str, said: str) -> None:

@@ -301,3 +301,10 @@ def test_a_file_beside_a_report_that_cannot_be_used_is_named(tmp_path: Path, con
 def test_a_value_on_the_command_line_that_cannot_be_used():
     with pytest.raises(BadInput, match="command line: kind"):
         check_given({"kind": "论文"}, "command line")
+
+
+def test_what_is_wrong_with_an_address_or_an_empty_author_is_said_plainly():
+    with pytest.raises(BadInput, match="line: url: must be an address that begins with http:// or https://.*'www.a'"):
+        check_given({"url": "www.a"}, "command line")
+    with pytest.raises(BadInput, match="line: author: must not be empty, got ' '"):
+        check_given({"author": " "}, "command line")

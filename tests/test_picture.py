@@ -207,7 +207,7 @@ def test_a_replaced_report_names_the_way_to_its_successor(report: tuple[Path, St
     pdfs.one_column(path, pages=1, seed=2)
     with ingested(tmp_path) as renewed, Pictures(Settings(cache=tmp_path, pictures_mb=0)) as pictures:
         old = renewed.document(before.id)
-        with pytest.raises(FileChanged, match="replaced by a later version.*successor"):
+        with pytest.raises(FileChanged, match="replaced by a later version.*kb show ID.*successor"):
             pictures.picture(view_page(renewed, old, 1))
 
 
@@ -332,6 +332,13 @@ def test_a_picture_that_there_is_not_is_a_problem(
     document = library.store.documents()[0]
     found = client.get(f"/v1/documents/{document.id}/pages/{page}.png", params=query)
     assert (found.status_code, found.json()["type"]) == (status, f"urn:kb:problem:{kind}")
+
+
+def test_the_head_of_a_picture_is_given(client: TestClient, library: Library) -> None:
+    document = next(library.store.live_passages()).document
+    address = f"/v1/documents/{document.id}/pages/1.png"
+    assert client.head(address).headers["etag"] == client.get(address).headers["etag"]
+    assert client.head(f"/v1/documents/{document.id}/pages/10000.png").status_code == 404
 
 
 def test_the_permanent_link_leads_to_the_page(client: TestClient, library: Library) -> None:

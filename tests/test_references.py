@@ -1,6 +1,7 @@
 """References in print form: the standard's own examples, what is not known, pages, names, places, other programs."""
 
 import re
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -13,7 +14,7 @@ from kb.records import Citation, Document, Place
 from kb.reference.entry import Entry, entry_of, names_in
 from kb.reference.gbt7714 import footnote, reference
 from kb.reference.managers import TEX, bibtex, csl_json, ris, tex
-from kb.reference.pages import Pages, pages_of, ranges
+from kb.reference.pages import Pages, are_numbered, pages_of, ranges
 from kb.reference.places import place_of
 
 TODAY = date(2024, 5, 6)
@@ -227,11 +228,29 @@ def test_names_are_parted_where_it_is_sure(text: str, names: tuple[str, ...]) ->
         ("深圳市甲科技有限公司", "深圳"),
         ("北京银行股份有限公司", "北京"),
         ("青岛农商银行", "青岛"),
-        ("兴业银行股份有限公司", ""),
+        ("兴业银行股份有限公司", "福州"),
+        ("招商银行股份有限公司", "深圳"),
+        ("中信银行", "北京"),
+        ("平安银行股份有限公司", "深圳"),
+        ("中国邮政储蓄银行股份有限公司", "北京"),
         ("上海浦东发展银行股份有限公司", "上海"),
+        ("重庆三峡银行", "重庆"),
+        ("河北银行股份有限公司", "石家庄"),
+        ("江西省农村信用社联合社", "南昌"),
+        ("海南海口农村商业银行股份有限公司", "海口"),
+        ("中国银行（香港）有限公司", "香港"),
+        ("东亚银行", "香港"),
+        ("东亚银行（中国）有限公司", ""),
+        ("景德镇银行", ""),  # now 江西银行, of 南昌
+        ("招商银行研究院", ""),
+        ("北京大学", "北京"),
+        ("北京大学深圳研究院", ""),
+        ("上海海东科技有限公司", ""),  # 海东 is a city
+        ("上海东方证券研究所", "上海"),  # not here
         ("中山大学", ""),
         ("中山市甲有限公司", "中山"),
-        ("海南省农村信用社联合社", ""),
+        ("海南省农村信用社联合社", "海口"),
+        ("海南省甲协会", ""),
         ("北京那些事", ""),
         ("腾讯云", ""),
         ("", ""),
@@ -265,21 +284,41 @@ def test_page_numbers_that_follow_each_other_are_a_range(numbers: list[str], pri
     assert ranges(numbers) == printed
 
 
+def named(*citations: Citation) -> Pages:
+    """The pages of all that is cited of a report."""
+    return pages_of(citations, are_numbered(citations))
+
+
 def test_printed_numbers_count_where_all_pages_bear_one() -> None:
-    assert pages_of([citation((24, "22"), (25, "23"))]) == Pages("22-23", "24-25", True, "page")
-    assert pages_of([citation((24, "22"), (25, ""))]) == Pages("24-25", "24-25", False, "page")
-    assert pages_of([citation((30, "28")), citation((24, "22"))]) == Pages("22, 28", "24, 30", True, "page")
+    assert named(citation((24, "22"), (25, "23"))) == Pages("22-23", "24-25", True, "page", "22-23")
+    assert named(citation((24, "22"), (25, ""))) == Pages("24-25", "24-25", False, "page", "22")
+    assert named(citation((30, "28")), citation((24, "22"))) == Pages("22, 28", "24, 30", True, "page", "22, 28")
+    assert named(citation((24, "iv")), citation((25, "1"))).text == "iv, 1"
+
+
+def test_pages_of_one_report_are_all_of_one_kind() -> None:
+    assert named(citation((12, "5")), citation((20, ""))).text == "12, 20"
+    assert named(citation((12, "5")), citation((20, "5"))).text == "12, 20"
+    assert named(citation((12, "5")), citation((12, "5"))).text == "5"
+    copy = replace(citation((14, "5"), (15, "6")), document=document(id="copy"))
+    assert named(citation((16, "9")), copy, citation((12, "5"))).text == "5-6, 9"
 
 
 def test_pages_of_column_names_do_not_count() -> None:
     places = (Place(3, "1", 0, 1, (), name=True), Place(4, "2", 0, 1, ()))
-    assert pages_of([Citation("p", "字", document(), places)]).text == "2"
+    assert named(Citation("p", "字", document(), places)).text == "2"
 
 
 def test_sections_have_no_pages() -> None:
-    pages = pages_of([citation((3, "二、做法"), unit="section")])
+    section = citation((3, "二、做法"), unit="section")
+    pages = named(section)
     assert pages == Pages("", "3", False, "section")
+    assert named(section, section, citation((7, "5"))) == Pages("5", "7", True, "page", "5")
     assert footnote(entry(title="报告", year=2020), pages) == "《报告》，2020年，第3节。"
+
+
+def test_a_footnote_says_that_its_pages_are_those_of_the_file() -> None:
+    assert footnote(entry(title="报告", year=2020), named(citation((7, "")))) == "《报告》，2020年，文件第7页。"
 
 
 def test_a_footnote_names_its_address_and_turns_inner_marks() -> None:

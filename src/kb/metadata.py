@@ -74,6 +74,13 @@ class Metadata:
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
+WRONG = {
+    "string_pattern_mismatch": "must be an address that begins with http:// or https://, without blanks",
+    "string_too_short": "must not be empty",
+}
+"""What is said of a value by hand in place of pydantic's words, by the type of its error."""
+
+
 class Given(BaseModel):
     """What is given by hand for a report; None is what is not."""
 
@@ -115,7 +122,8 @@ def check_given(values: dict[str, object], source: str) -> Given:
         name = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
             raise BadInput(f"{source}: unknown key {name!r}; there are {', '.join(Given.model_fields)}") from error
-        raise BadInput(f"{source}: {name}: {first['msg']}, got {first['input']!r}") from error
+        said = WRONG.get(first["type"], first["msg"])
+        raise BadInput(f"{source}: {name}: {said}, got {first['input']!r}") from error
 
 
 def beside(path: Path) -> Path:

@@ -54,6 +54,8 @@ RACY_SECONDS = 2.0
 KEPT_SHARE = 0.9
 """A full cache is emptied down to this share of its bound."""
 
+SUCCESSOR = "kb show ID, with the passage's id, names its successor"
+
 SIGNATURE, END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 Pixels = NDArray[np.uint8]
@@ -206,13 +208,13 @@ class FileCheck:
             known = self._known.get(document.path)
             sha256 = known[1] if known and known[0] == stamp else hash_of(document.path)
         except OSError as error:
-            way = "put it back, or ingest it from where it is now" if document.status == "live" else "ask its successor"
+            way = "put it back, or ingest it from where it is now" if document.status == "live" else SUCCESSOR
             raise FileChanged(f"{document.file} is not where it was read ({error.strerror}); {way}") from error
         if time.time() - max(about.st_mtime, about.st_ctime) > RACY_SECONDS:
             self._known[document.path] = stamp, sha256
         if sha256 != document.sha256:
             told = "has been replaced by a later version" if document.status != "live" else "has changed"
-            way = "look up its successor" if document.status != "live" else "run kb ingest on it"
+            way = SUCCESSOR if document.status != "live" else "run kb ingest on it"
             raise FileChanged(f"{document.file} {told} since this passage was read, so it is not drawn; {way}")
         return stamp
 

@@ -8,16 +8,18 @@ from datetime import date
 from kb.banks import BankBook
 from kb.cite import cite
 from kb.errors import BadInput, KbError
-from kb.records import Citation, Passage
+from kb.records import Citation, Document, Kind, Passage
 from kb.reference.entry import Entry, entry_of
 from kb.reference.gbt7714 import footnote, mark, reference
-from kb.reference.pages import Pages, pages_of
+from kb.reference.pages import Pages, are_numbered, pages_of
 from kb.store import Store
 from kb.words import mend, trimmed
 
 PART = re.compile(r"(?P<id>[^:]+)(?::(?P<start>\d{1,9})-(?P<end>\d{1,9}))?")
 
 SUPERSEDED = "该报告已有新版，引文出自旧版"
+TABLE_ROW = "据表格行整理"
+"""Said of a quote that is a table's row, for its colons, its strokes and their order are not on the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +46,43 @@ class Quote:
 
     @property
     def about(self) -> str:
-        """The banks and the dimension of its passage: 青岛银行 · 生态."""
-        return " · ".join(part for part in ("、".join(self.passage.banks), self.passage.dimension) if part)
+        """The banks and the dimension of its passage, and whether it is made of a table's row: 青岛银行 · 生态."""
+        row = TABLE_ROW if self.is_table_row else ""
+        return " · ".join(part for part in ("、".join(self.passage.banks), self.passage.dimension, row) if part)
+
+    @property
+    def is_table_row(self) -> bool:
+        """Whether it is of a table's row, which reads otherwise on the page."""
+        return self.passage.kind is Kind.TABLE
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether its report has a newer version."""
+        return self.citation.document.status != "live"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be known of it besides its source."""
+        return [TABLE_ROW] * self.is_table_row + [SUPERSEDED] * self.is_superseded
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A cited report: its number in the bibliography, its entry, and all quotes of it."""
+    """A cited report: its number in the bibliography, its entry, and all quotes of it, also of its other versions.
+
+    `files` are the ids of its versions and copies; `printed` tells whether its pages are named by their own numbers.
+    """
 
     number: int
     entry: Entry
     quotes: tuple[Quote, ...]
+    files: frozenset[str]
+    printed: bool
 
     @property
     def pages(self) -> Pages:
         """The pages of all its quotes."""
-        return pages_of([quote.citation for quote in self.quotes])
+        return pages_of([quote.citation for quote in self.quotes], self.printed)
 
     @property
     def reference(self) -> str:
@@ -77,17 +100,27 @@ class Basket:
 
     def source(self, quote: Quote) -> Source:
         """The report that a quote is of."""
-        document = quote.citation.document.id
-        return next(source for source in self.sources if source.quotes[0].citation.document.id == document)
+        return next(source for source in self.sources if quote.citation.document.id in source.files)
+
+    def pages(self, quote: Quote) -> Pages:
+        """The pages of a quote, named as those of its report's other quotes are."""
+        return pages_of([quote.citation], self.source(quote).printed)
 
     def mark(self, quote: Quote) -> str:
         """The mark after a quote in the text: [1], or [1]22-23 where its report is cited several times."""
         source = self.source(quote)
-        return mark(source.number, pages_of([quote.citation]).text if len(source.quotes) > 1 else "")
+        return mark(source.number, self.pages(quote).text if len(source.quotes) > 1 else "")
 
     def footnote(self, quote: Quote) -> str:
         """The footnote of a quote."""
-        return footnote(self.source(quote).entry, pages_of([quote.citation]))
+        return footnote(self.source(quote).entry, self.pages(quote))
+
+    def where(self, quote: Quote) -> str:
+        """Where a quote is found again: pages as the file counts them, the passage's id, and what is to be known."""
+        pages = self.pages(quote)
+        counted = f"文件第 {pages.in_file} {'节' if pages.unit == 'section' else '页'}"
+        on_page = [f"{counted}，{printed_on(pages)}" if pages.counted else counted]
+        return f"{quote.citation.document.file} " + "；".join([*on_page, f"段 {quote.passage.id}", *quote.remarks])
 
 
 def parse_wanted(words: Iterable[str]) -> list[Wanted]:
@@ -151,17 +184,23 @@ def place_in(passage: Passage, quote: str) -> tuple[int, int]:
 
 
 def sources(quotes: Sequence[Quote], banks: BankBook, today: date) -> Iterable[Source]:
-    """The reports of quotes, numbered in the order of their first quotes."""
-    documents = {quote.citation.document.id: quote.citation.document for quote in quotes}
-    for number, document in enumerate(documents.values(), 1):
-        of_it = tuple(quote for quote in quotes if quote.citation.document.id == document.id)
-        yield Source(number, entry_of(document, banks, today), of_it)
+    """The reports of quotes, numbered in the order of their first quotes.
+
+    Files whose references are the same, as those of two versions or of copies, are one report to a reader.
+    """
+    entries: dict[Document, Entry] = {}
+    alike: dict[str, list[Quote]] = {}
+    for quote in quotes:
+        document = quote.citation.document
+        if document not in entries:
+            entries[document] = entry_of(document, banks, today)
+        alike.setdefault(reference(entries[document]), []).append(quote)
+    for number, of_it in enumerate(alike.values(), 1):
+        files = frozenset(quote.citation.document.id for quote in of_it)
+        printed = are_numbered([quote.citation for quote in of_it])
+        yield Source(number, entries[of_it[0].citation.document], tuple(of_it), files, printed)
 
 
-def where(quote: Quote) -> str:
-    """Where a quote is found again: pages as the file counts them, and the passage's id."""
-    document, pages = quote.citation.document, pages_of([quote.citation])
-    counted = f"文件第 {pages.in_file} {'节' if pages.unit == 'section' else '页'}"
-    by = "" if pages.printed or pages.unit == "section" else "，页上无页码"
-    old = f"；{SUPERSEDED}" if document.status != "live" else ""
-    return f"{document.file} {counted}{by}；段 {quote.citation.passage_id}{old}"
+def printed_on(pages: Pages) -> str:
+    """What the pages of a quote bear that are named as the file counts them."""
+    return f"页上印 {pages.labels}" if pages.labels else "页上无页码"

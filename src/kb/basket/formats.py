@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import PurePath
 
-from kb.basket.collect import Basket, Quote
+from kb.basket.collect import Basket, Quote, printed_on
 from kb.basket.markdown import markdown
 from kb.errors import BadInput
 from kb.reference.gbt7714 import reference
 from kb.reference.managers import Cited, bibtex, csl_json, ris
-from kb.reference.pages import pages_of
 from kb.spreadsheet import ENCODING, write_rows
 
 CSV_COLUMNS = (
     "quote", "banks", "dimension", "note", "title", "authors", "place", "publisher", "year", "pages", "file_pages",
-    "reference", "footnote", "url", "file", "passage_id",
+    "reference", "footnote", "url", "file", "passage_id", "superseded",
 )  # fmt: skip
 
 
@@ -31,34 +30,44 @@ class Format:
 
 
 def references(basket: Basket) -> str:
-    """The bibliography by GB/T 7714—2015; then the marks of the quotes of reports that are cited several times."""
+    """The bibliography by GB/T 7714—2015; then the marks of the quotes that need more than it tells.
+
+    Those are the quotes of reports that are cited several times, of pages as the file counts them, and with remarks.
+    """
     lines = [source.reference for source in basket.sources]
-    again = [quote for quote in basket.quotes if len(basket.source(quote).quotes) > 1]
-    if again:
-        lines += ["", "正文标注：", *(f"{basket.mark(quote)}  {opening(quote)}" for quote in again)]
+    told = [
+        quote
+        for quote in basket.quotes
+        if len(basket.source(quote).quotes) > 1 or basket.pages(quote).counted or quote.remarks
+    ]
+    if told:
+        lines += ["", "正文标注：", *(f"{basket.mark(quote)}  {opening(basket, quote)}" for quote in told)]
     return "\n".join(lines) + "\n"
 
 
-def opening(quote: Quote) -> str:
-    """How a quote begins, to know it by."""
-    words = "".join(quote.citation.quote.split())
-    return f"“{words[:20]}{'…' if len(words) > 20 else ''}”（段 {quote.citation.passage_id}）"
+def opening(basket: Basket, quote: Quote) -> str:
+    """How a quote begins, to know it by; its passage, and what is to be known of its pages and of it."""
+    words, pages = "".join(quote.citation.quote.split()), basket.pages(quote)
+    counted = [f"页码为文件页，{printed_on(pages)}"] if pages.counted else []
+    known = "；".join([f"段 {quote.passage.id}", *counted, *quote.remarks])
+    return f"“{words[:20]}{'…' if len(words) > 20 else ''}”（{known}）"
 
 
 def footnotes(basket: Basket) -> str:
-    """A footnote for each quote, a line each."""
-    return "".join(f"{basket.footnote(quote)}\n" for quote in basket.quotes)
+    """A footnote for each quote, a line each, with its remarks."""
+    remarks = {quote: f"（{'；'.join(quote.remarks)}）" if quote.remarks else "" for quote in basket.quotes}
+    return "".join(f"{basket.footnote(quote)}{remarks[quote]}\n" for quote in basket.quotes)
 
 
 def csv_rows(basket: Basket) -> Iterable[tuple[object, ...]]:
     """The values of CSV_COLUMNS for each quote."""
     for quote in basket.quotes:
-        entry, pages = basket.source(quote).entry, pages_of([quote.citation])
+        entry, pages = basket.source(quote).entry, basket.pages(quote)
         document, passage = quote.citation.document, quote.passage
         said = quote.citation.quote, "、".join(passage.banks), passage.dimension, quote.note
         about = entry.title, "、".join(entry.authors), entry.place, entry.publisher, entry.year or ""
         cited = pages.text, pages.in_file, reference(entry, pages.text), basket.footnote(quote)
-        yield *said, *about, *cited, entry.url, document.file, passage.id
+        yield *said, *about, *cited, entry.url, document.file, passage.id, "yes" if quote.is_superseded else ""
 
 
 def csv_bytes(basket: Basket, _: date) -> bytes:
@@ -102,10 +111,14 @@ FORMATS = {
 """The formats by their names; of two with one suffix, the first is meant by it."""
 
 
-def format_of(path: PurePath) -> str:
-    """The format that a file's name asks for. Raises BadInput."""
+def format_of(path: PurePath, wanted: str | None = None) -> str:
+    """The format that a file's name asks for, or the wanted one. Raises BadInput where the name is another's."""
     suffix = path.suffix.lower()
     known = [name for name, format in FORMATS.items() if format.suffix == suffix]
+    if wanted and known and wanted not in known:
+        raise BadInput(f"-o {path}: {wanted} goes into {FORMATS[wanted].suffix}; name it so, or leave --format out")
+    if wanted:
+        return wanted
     if not known:
         suffixes = ", ".join(dict.fromkeys(format.suffix for format in FORMATS.values()))
         raise BadInput(f"-o {path}: no format has files like this; name it {suffixes}, or give --format")

@@ -2,7 +2,7 @@
 
 import re
 
-from kb.basket.collect import Basket, Quote, where
+from kb.basket.collect import Basket, Quote
 
 SPECIAL = re.compile(r"[\\`*_\[\]<>&~|$^]")
 """Characters that mean something to Markdown wherever they stand."""
@@ -18,7 +18,8 @@ def markdown(basket: Basket) -> str:
     numbered = list(enumerate(basket.quotes, 1))
     parts = ["# 引文", *(block(basket, number, quote) for number, quote in numbered)]
     parts += ["## 参考文献", *(escaped(source.reference) for source in basket.sources)]
-    parts += [f"[^{number}]: {escaped(f'{basket.footnote(quote)}（{where(quote)}）')}" for number, quote in numbered]
+    notes = ((number, f"{basket.footnote(quote)}（{basket.where(quote)}）") for number, quote in numbered)
+    parts += [f"[^{number}]: {escaped(note)}" for number, note in notes]
     return "\n\n".join(parts) + "\n"
 
 

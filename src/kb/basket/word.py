@@ -19,7 +19,7 @@ from docx.shared import Cm, Pt, RGBColor
 from docx.styles.style import ParagraphStyle
 from docx.text.paragraph import Paragraph
 
-from kb.basket.collect import Basket, Quote, where
+from kb.basket.collect import Basket, Quote
 
 FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What XML cannot hold."""
@@ -53,7 +53,7 @@ def word(basket: Basket, today: date) -> bytes:
         reference.paragraph_format.left_indent = INDENT
         reference.paragraph_format.first_line_indent = -INDENT
         reference.paragraph_format.space_after = Pt(4)
-    add_footnotes(document, [f"{basket.footnote(quote)}（{where(quote)}）" for quote in basket.quotes])
+    add_footnotes(document, [f"{basket.footnote(quote)}（{basket.where(quote)}）" for quote in basket.quotes])
     out = BytesIO()
     document.save(out)
     return out.getvalue()

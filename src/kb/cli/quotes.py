@@ -46,7 +46,7 @@ def quote(
     """
     if format is not None and format not in FORMATS:
         raise typer.BadParameter(f"{format!r} is none of {', '.join(FORMATS)}")
-    name = format or (format_of(output) if output else "md")
+    name = format_of(output, format) if output else format or "md"
     if name == "docx" and output is None and sys.stdout.isatty():
         raise typer.BadParameter("docx is no text for a terminal; give a file: -o quotes.docx")
     wanted, today = parse_wanted(passages), date.today()

@@ -50,13 +50,16 @@ def mark(number: int, pages: str = "") -> str:
 
 
 def footnote(entry: Entry, pages: Pages) -> str:
-    """The reference as Chinese books print it at the foot of a page: 作者：《题名》，地点：出版者，年，第22-23页。"""
+    """The reference as Chinese books print it at the foot of a page: 作者：《题名》，地点：出版者，年，第22-23页。
+
+    Pages that are not named by the numbers printed on them are said to be those of the file: 文件第24页.
+    """
     names = named(entry.authors)
     authors = "、".join(names[:MAX_AUTHORS]) + ("等" if names and is_cut(entry.authors) else "")
     where = "：".join(part for part in (entry.place, entry.publisher) if part)
     year = f"{entry.year}年" if entry.year else ""
     unit = "节" if pages.unit == "section" else "页"
-    place = f"第{pages.text or pages.in_file}{unit}"
+    place = f"{'文件' if pages.counted else ''}第{pages.text or pages.in_file}{unit}"
     accessed = f"{entry.accessed.year}年{entry.accessed.month}月{entry.accessed.day}日" if entry.accessed else ""
     title = "《" + entry.title.replace("《", "〈").replace("》", "〉") + "》"
     said = "，".join(part for part in (title, where, year, place, entry.url, accessed) if part)

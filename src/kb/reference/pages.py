@@ -1,4 +1,4 @@
-"""Citations → the pages that a reference names: as printed where all of them bear a number, else as counted."""
+"""Citations → the pages that a reference names: as printed where each bears its own number, else as counted."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,27 +14,51 @@ ROMAN_FORM = re.compile(r"(?=[clxvi])c{0,3}(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})"
 class Pages:
     """The pages of citations: `text` as a reference prints them, `in_file` as counted in the file.
 
-    `printed` tells whether `text` has the numbers printed on the pages. `unit` is page or section; of sections, which
-    have no pages, `text` is empty.
+    `printed` tells whether `text` has the numbers printed on the pages, which are `labels`, of those that bear one.
+    `unit` is page or section; of sections, which have no pages, `text` and `labels` are empty.
     """
 
     text: str
     in_file: str
     printed: bool
     unit: str
+    labels: str = ""
+
+    @property
+    def counted(self) -> bool:
+        """Whether `text` has pages as the file counts them, which a reader must be told."""
+        return self.unit == "page" and not self.printed
 
 
-def pages_of(citations: Sequence[Citation]) -> Pages:
-    """The pages of citations of one report."""
-    labels: dict[int, str] = {}
-    for citation in citations:
-        labels |= {place.page: place.label for place in citation.places if place.page in citation.pages}
-    counted = [str(page) for page in sorted(labels)]
-    if citations[0].document.unit == "section":
-        return Pages("", ranges(counted), printed=False, unit="section")
-    printed = all(labels.values())
-    numbers = [labels[page] for page in sorted(labels)] if printed else counted
-    return Pages(ranges(numbers), ranges(counted), printed, unit="page")
+def are_numbered(citations: Sequence[Citation]) -> bool:
+    """Whether the pages of a report are named by the numbers printed on them: each has one, no two have the same."""
+    paged = (each for each in citations if each.document.unit == "page")
+    labels = {(each.document.id, page): label for each in paged for page, label in labels_of(each).items()}
+    return all(labels.values()) and len({(file, label) for (file, _), label in labels.items()}) == len(labels)
+
+
+def pages_of(citations: Sequence[Citation], printed: bool) -> Pages:
+    """The pages of citations of one report, of files with pages where it is cited from others too.
+
+    `printed` tells what are_numbered found of all that is cited of the report, so that its pages are of one kind.
+    """
+    paged = [citation for citation in citations if citation.document.unit == "page"]
+    named = [item for citation in paged or citations for item in labels_of(citation).items()]
+    in_file = ranges(str(page) for page in sorted({page for page, _ in named}))
+    if not paged:
+        return Pages("", in_file, printed=False, unit="section")
+    labels = ranges(in_order([label for _, label in sorted(named) if label]))
+    return Pages(labels if printed else in_file, in_file, printed, "page", labels)
+
+
+def labels_of(citation: Citation) -> dict[int, str]:
+    """The number printed on each page of a citation, empty where there is none."""
+    return {place.page: place.label for place in citation.places if place.page in citation.pages}
+
+
+def in_order(numbers: list[str]) -> list[str]:
+    """Page numbers in the order of their pages; by value where all are Arabic, as two files may count differently."""
+    return sorted(numbers, key=int) if all(map(str.isdecimal, numbers)) else numbers
 
 
 def ranges(numbers: Iterable[str]) -> str:
