@@ -33,16 +33,22 @@ from kb.years import compare as compare_library
 router = APIRouter()
 
 State = Annotated[
-    Literal["found", "not_found", "not_held"],
+    Literal["found", "weak", "not_found", "not_held"],
     Field(
-        description="found; not_found: the library has passages there, and none is evidence (未检出); not_held: it has"
-        " none there (未收录).",
+        description="found; weak: passages there have the words of the question, and none stands out (依据较弱); "
+        "not_found: the library has passages there, and none is either (未检出); not_held: it has none there (未收录).",
         examples=["found"],
     ),
 ]
-Count = Annotated[int, Field(description="How many passages are evidence; what says the same once.", examples=[2])]
+Count = Annotated[
+    int, Field(description="How many passages reach the threshold of evidence; what says the same once.", examples=[2])
+]
 Passages = Annotated[
-    list[str], Field(description="Ids of all its passages, best first.", examples=[["4e2e63fdcf100995"]])
+    list[str],
+    Field(
+        description="Ids of its passages, best first; where none is evidence, of the weak.",
+        examples=[["4e2e63fdcf100995"]],
+    ),
 ]
 Abstained = Annotated[
     bool, Field(description="True if nothing in the corpus answers; then nothing is found.", examples=[False])
@@ -78,7 +84,8 @@ class GridCell(Record):
     state: State
     count: Count
     best: FoundQuote | None = Field(
-        description="The best quote; null where nothing is found.", examples=[example_of(FoundQuote)]
+        description="The best quote, also where all are weak; null where nothing is found.",
+        examples=[example_of(FoundQuote)],
     )
     passages: Passages
 
@@ -126,7 +133,7 @@ class Group(Record):
     label: str = Field(description="The same for people.", examples=["2023"])
     state: State
     count: Count
-    quotes: list[FoundQuote] = Field(description="The best quotes, best first.")
+    quotes: list[FoundQuote] = Field(description="The best quotes, best first; where there is no evidence, weak ones.")
 
 
 class YearFigure(Record):

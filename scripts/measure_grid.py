@@ -19,7 +19,7 @@ from kb.grid import MAX_ROWS, Grid, State, make_grid
 from kb.search import Library
 from kb.settings import load_settings
 
-CUTS = (1.0, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0, 2.3)
+CUTS = (1.0, 1.2, 1.5, 1.8, 2.0, 2.3)
 TYPES = ("how", "paraphrase", "bank")
 """The questions that a grid is for; those for one figure are not."""
 
@@ -35,6 +35,7 @@ def main() -> None:
     questions = [json.loads(line) for _, line in read_lines(given.gold)]
     with Library.open(load_settings().model_copy(update={"index": given.index})) as library:
         print("cut   passages  cells  of gold found  are gold's  rows of gold found  expected banks  empty where none")
+        print("      then of weak cells: cells  of gold found or weak")
         for cut in CUTS:
             print(f"{cut:<6}" + "  ".join(f"{value:.2f}" for value in measure(library, questions, cut)))
 
@@ -57,6 +58,10 @@ def measure(library: Library, questions: list[dict[str, Any]], cut: float) -> It
     banks = [(set(one.get("expected_banks") or ()), held) for one, (_, held) in zip(asked, rows, strict=True)]
     yield mean([len(expected & held) / len(expected) for expected, held in banks if expected])
     yield mean([not grid_of(library, one, cut).passages for one in questions if not one["answers"]])
+    weak = [found_cells(grid, State.WEAK) for grid in grids]
+    yield mean([len(cells) for cells in weak])
+    either = [cells | faint for cells, faint in zip(found, weak, strict=True)]
+    yield mean([len(gold & cells) / len(gold) for gold, cells in zip(wanted, either, strict=True)])
 
 
 def grid_of(library: Library, question: dict[str, Any], cut: float) -> Grid:
@@ -69,14 +74,14 @@ def gold_cells(question: dict[str, Any], book: BankBook) -> set[Cell]:
     return {(book.canonical(one["bank"]) or one["bank"], one["dimension"]) for one in question["answers"]}
 
 
-def found_cells(grid: Grid) -> set[Cell]:
-    """The banks and dimensions in which something was found."""
+def found_cells(grid: Grid, state: State = State.FOUND) -> set[Cell]:
+    """The banks and dimensions in which something was found, or only weak evidence."""
     return {
         (finding.bank, column.key)
         for row in grid.rows
         for cell, column in zip(row.cells, grid.columns, strict=True)
-        if cell.state is State.FOUND
-        for finding in cell.findings
+        if cell.state is state
+        for finding in cell.shown
     }
 
 

@@ -9,6 +9,7 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +19,19 @@ from PIL import Image
 
 from api.app import create_app
 from api.grids import GridResponse
+from kb.build import ingest
 from kb.catalogue import STORE_FILE
 from kb.errors import BadInput, BadQuery, NothingMatches, UnknownName
-from kb.evidence import STANDS_OUT, gather, same_words
+from kb.evidence import STANDS_OUT, gather, same_words, share_said
 from kb.grid import INDUSTRY, Cell, Columns, Grid, GridRow, Head, Rows, State, make_grid
 from kb.grid_export import grid_json, write_grid
 from kb.heatmap import GETA, Drawable, chinese_font, draw_png, draw_svg
 from kb.records import Filters, Twin
 from kb.search import Library
 from kb.settings import Settings
+from kb.synonyms import Clue
 from kb.words import mend
-from tests.conftest import encoder, run_kb
+from tests.conftest import CACHE, Silent, encoder, run_kb
 
 QUESTION = "银行怎么解决金融科技人才短缺"
 
@@ -89,6 +92,59 @@ def test_a_twin_is_quoted_by_its_own_words(library: Library) -> None:
     assert same_words(Twin(stored.document, stored.passage), text[10:40]) == (10, 40)
     start, end = same_words(Twin(stored.document, stored.passage), text[10:40] + "以及此处没有的话")
     assert set(text[10:40]) & set(text[start:end])
+
+
+def test_a_twin_is_quoted_for_the_banks_that_its_words_tell_of(tmp_path: Path) -> None:
+    settings = Settings(index=tmp_path / "index", cache=CACHE, workers=1, abstain_below=0)
+    said = "青岛银行建立数据治理委员会，由行长任主任，按季通报数据质量问题，并把数据治理结果纳入分支行考核。"
+    (tmp_path / "a.md").write_text(f"# 数据\n\n{said}\n\n# 网点\n\n柜员转为大堂经理，排队时间缩短。\n", "utf-8")
+    (tmp_path / "b.md").write_text(f"# 数据\n\n{said}宁波银行则先做移动端改版。\n", "utf-8")
+    assert not ingest([tmp_path / "a.md", tmp_path / "b.md"], settings, encoder, Silent()).failed
+    with Library.open(settings, encoder()) as library:
+        result = library.search("数据治理")
+        assert len(result.hits[0].also) == 1
+        evidence = gather(library, "数据治理", Filters(), cut=0)
+    found = {(one.bank, one.document.file, one.citation.quote) for one in evidence.findings if one.group == 1}
+    assert found == {("青岛银行", "a.md", said), ("青岛银行", "b.md", said)}
+
+
+def test_passages_with_the_words_are_weak_evidence_where_they_do_not_stand_out(library: Library) -> None:
+    evidence = gather(library, "人才", Filters(), cut=99)
+    having = {
+        stored.passage.id
+        for stored in library.store.live_passages()
+        if "人才" in "".join([stored.passage.text, *stored.passage.heading])
+    }
+    strong, weak = ({one.passage.id for one in found} for found in (evidence.findings, evidence.weak))
+    assert len(strong) == 1 and len(weak) > 3
+    assert weak == having - strong
+    of_2023 = gather(library, "人才", Filters(year=(2023,)), cut=99)
+    assert {one.passage.id for one in of_2023.weak} == {
+        one.passage.id for one in evidence.weak if one.document.year == 2023
+    }
+    without = gather(library, "人才", Filters(), cut=-99)
+    assert not without.weak
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("加强数据治理，引进人才", 1.0),
+        ("加强数据管控，引进人才", 1.0),
+        ("加强治理，引进人才", 0.2),
+        ("无关", 0.0),
+    ],
+)
+def test_how_much_of_the_words_a_passage_has(library: Library, text: str, share: float) -> None:
+    stored = next(library.store.live_passages())
+    made = replace(stored, passage=replace(stored.passage, text=text, heading=()))
+    clues = (
+        Clue("数据治理", ("数据", "治理", "数据治理"), (("数据", "管控"),)),
+        Clue("人才", ("人才",)),
+    )
+    rarity = {"数据": 1.0, "治理": 1.0, "数据治理": 2.0, "人才": 1.0}
+    query = library.find("人才", library.embed(["人才"])[0], Filters())
+    assert share_said(replace(query, clues=clues, rarity=rarity), made) == pytest.approx(share)
 
 
 def test_a_quote_that_is_not_on_its_page_is_dropped_and_counted(copied_settings: Settings) -> None:
@@ -207,6 +263,22 @@ def test_what_nothing_answers_has_an_empty_grid_that_says_so(library: Library) -
 def test_what_cannot_be_asked(library: Library, asked: dict, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         make_grid(library, **{"question": QUESTION, "filters": Filters(), **asked})
+
+
+def test_a_cell_of_weak_evidence_is_told_from_an_empty_one(library: Library) -> None:
+    grid = make_grid(library, "人才", Filters(), rows=Rows.TOPIC, cut=99)
+    cells = [cell for row in grid.rows for cell in row.cells]
+    assert {State.FOUND, State.WEAK, State.NOT_FOUND} >= {cell.state for cell in cells} >= {State.FOUND, State.WEAK}
+    assert grid.passages == 1 == sum(cell.count for cell in cells)
+    [weak, *_] = [cell for cell in cells if cell.state is State.WEAK]
+    assert weak.best == weak.weak[0].citation
+    told = [cell for row in grid_json(grid)["rows"] for cell in row["cells"] if cell["state"] == "weak"][0]
+    assert (told["count"], told["best"]["quote"]) == (0, weak.best.quote)
+    assert told["passages"] == [one.passage.id for one in weak.weak]
+    out = io.StringIO()
+    write_grid(grid, out)
+    assert "依据较弱" in out.getvalue() and weak.best.quote in out.getvalue()
+    assert draw_svg(grid).decode().count("依据较弱") > 1
 
 
 # files

@@ -329,6 +329,7 @@ def test_ask_with_write_gives_the_quotes_and_the_summary(library_settings: Setti
         shown = run_kb("ask", QUESTION, "--write", "--index", library_settings.index, **named)
         assert len(server.requests) == 1
     assert shown.returncode == 0, shown.stderr
+    assert "仅核对：数字与银行名称见于所注引文" in shown.stdout
     assert "综述" in shown.stdout and as_written(first) in shown.stdout
     assert f"[1] {first.bank}，《{first.report}》" in shown.stdout
     assert "删去“[bold]已有 98765 人受训[1]。”（数字不在所注引文中：98765 人）" in shown.stdout
@@ -453,6 +454,8 @@ SOURCES = (
         "2023年的报告称，青岛银行投入1200万元[1]。",
         "零售业务统一平台，进一步引入第三方，十分重要[3]。",
         "该行上线“浙里贷”平台[3]。",
+        "宁波的员工参加培训，农业将投入[1]。",
+        "民生领域由平安推进[1]。",
     ],
 )
 def test_what_the_quotes_say_is_kept_in_any_form(text: str) -> None:
@@ -490,6 +493,9 @@ def test_what_the_quotes_say_is_kept_in_any_form(text: str) -> None:
         ("青岛银行建立认证[2]。", Strike.BANK, "青岛银行"),
         ("青岛农商银行员工参加培训[1]。", Strike.BANK, "青岛农商银行"),
         ("招行员工参加培训[1]。", Strike.BANK, "招商银行"),
+        ("兴业投入很多[1]。", Strike.BANK, "兴业银行"),
+        ("员工参加培训，中信则推出认证[1]。", Strike.BANK, "中信银行"),
+        ("光大的员工参加培训[1]。", Strike.BANK, "光大银行"),
         ("该行称“我们的平台是全国最好的平台”[3]。", Strike.QUOTATION, "我们的平台是全国最好的平台"),
         ("详见 http://evil.example/a [1]。", Strike.ADDRESS, "http://evil.example/a"),
         ("请写信至 a@evil.example [1]。", Strike.ADDRESS, "a@evil.example"),
@@ -499,6 +505,14 @@ def test_what_the_cited_quotes_do_not_say_is_struck(text: str, reason: Strike, d
     kept, struck = check_text(text, SOURCES, BOOK)
     assert not kept
     assert [(one.reason, one.detail) for one in struck] == [(reason, detail)]
+
+
+def test_a_short_name_that_the_quotes_have_is_theirs() -> None:
+    insurer = Source(1, "平安集团的平台由保险业务起步。", "", "区域观察", 2022, "a")
+    alias = Source(2, "招行组建团队。", "招商银行", "区域观察", 2022, "b")
+    kept, struck = check_text("平安推出平台[1]。招商组建团队[2]。招商组建团队[1]。", (insurer, alias), BOOK)
+    assert [sentence.citations for sentence in kept] == [(1,), (2,)]
+    assert [one.detail for one in struck] == ["招商银行"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from kb.grid_export import comparison_json
 from kb.records import Filters
 from kb.search import Library
 from kb.settings import Settings
+from kb.show import citation_line
 from kb.years import By, Comparison, compare
 from tests.conftest import CACHE, Silent, encoder, run_kb
 
@@ -24,7 +25,7 @@ GREEN = "绿色信贷余额"
 REPORTS = {
     2020: "# 绿色金融\n\n截至2020年末，成都银行绿色信贷余额80亿元，为区域绿色项目提供资金。\n\n",
     2021: "# 绿色金融\n\n2021年末，成都银行绿色信贷余额107.34亿元，较上年明显增长。\n\n成都银行手机银行客户300万户。\n",
-    2023: "# 绿色金融\n\n2022年末，成都银行绿色信贷余额263.1亿元，持续支持绿色产业。\n\n"
+    2023: "# 绿色金融\n\n2022年末，成都银行全行绿色信贷余额263.1亿元，持续支持绿色产业。\n\n"
     "# 青岛的做法\n\n2022年末，青岛农商银行绿色信贷余额50亿元。\n\n",
 }
 """The same figure of one bank in three reports, another bank's in one."""
@@ -137,6 +138,41 @@ def test_a_name_with_two_values_at_one_time_is_no_figure_to_compare(years_settin
     assert found.figures == ()
 
 
+def test_an_undated_value_that_another_year_has_is_no_change(years_settings: Settings, tmp_path: Path) -> None:
+    settings = years_settings.model_copy(update={"index": tmp_path / "index"})
+    for year, loans in ((2020, 30), (2021, 41)):
+        text = f"成都银行信贷系统共有子系统4个，支持手机银行。\n\n{year}年末，成都银行手机银行客户{loans}万户。\n\n"
+        (tmp_path / f"systems{year}.md").write_text("# 手机银行\n\n" + text + OTHER * (year == 2020), "utf-8")
+        (tmp_path / f"systems{year}.toml").write_text(f"year = {year}\n", "utf-8")
+    ingest([tmp_path / "systems2020.md", tmp_path / "systems2021.md"], settings, encoder, Silent())
+    with Library.open(settings, encoder()) as library:
+        stated = library.catalogue.figures(Filters(), "子系统").items
+        found = compare(library, "成都银行手机银行客户和子系统", Filters())
+    assert [one.figure.text for one in stated] == ["4个", "4个"]
+    assert [[value.citation.quote for value in same.values] for same in found.figures] == [["30万户", "41万户"]]
+
+
+def test_a_year_whose_passages_have_the_words_is_not_called_empty(years_settings: Settings, tmp_path: Path) -> None:
+    settings = years_settings.model_copy(update={"index": tmp_path / "index"})
+    beside = "员工反映系统数量多、流程长，讨论了网点、考核、培训、客服和营销的安排，会上有人提到数据治理，没有结论。"
+    texts = {
+        2018: "# 会议\n\n" + beside + "\n\n" + OTHER,
+        2023: "".join(f"# 数据治理\n\n数据治理委员会{what}数据治理工作。\n\n" for what in ("部署", "检查", "考核"))
+        + OTHER,
+    }
+    for year, text in texts.items():
+        (tmp_path / f"talk{year}.md").write_text(text, "utf-8")
+        (tmp_path / f"talk{year}.toml").write_text(f"year = {year}\n", "utf-8")
+    ingest([tmp_path / "talk2018.md", tmp_path / "talk2023.md"], settings, encoder, Silent())
+    with Library.open(settings, encoder()) as library:
+        first, last = compare(library, "数据治理", Filters()).groups
+    assert (first.cell.state, first.cell.count) == (State.WEAK, 0)
+    assert [one.passage.text for one in first.cell.weak] == [beside]
+    assert last.cell.state is State.FOUND
+    shown = run_kb("compare", "数据治理", "--index", settings.index, KB_ABSTAIN_BELOW="0")
+    assert "2018  依据较弱\n  行业整体 “" in shown.stdout and "数字为达到阈值的证据段落数" in shown.stdout
+
+
 def test_what_nothing_answers_has_no_quotes(library: Library) -> None:
     found = compare(library, "火星上有没有水", Filters())
     assert found.evidence.abstained
@@ -168,5 +204,8 @@ def test_the_command_shows_quotes_and_figures(years_settings: Settings, green: C
     assert shown.returncode == 0, shown.stderr
     for said in ("2020", "80亿元", "263.1亿元", "各年数据", "年份为报告年份"):
         assert said in shown.stdout
+    narrow = run_kb("compare", GREEN, "--index", years_settings.index, KB_ABSTAIN_BELOW="0", COLUMNS="60")
+    first = green.figures[0].values[0].citation
+    assert f"[1] {citation_line(first)}  {first.passage_id}" in narrow.stdout.splitlines()
     told = run_kb("compare", GREEN, "--json", "--index", years_settings.index, KB_ABSTAIN_BELOW="0")
     assert json.loads(told.stdout) == json.loads(json.dumps(comparison_json(green)))

@@ -11,13 +11,19 @@ from kb.cite import cite
 from kb.diversity import Shingles
 from kb.errors import QuoteNotFound
 from kb.fusion import BANK_BONUS, Scores, dense_share, standard_scores
-from kb.records import Citation, Document, Filters, Hit, Passage, Twin, Understood
+from kb.records import Citation, Document, Filters, Hit, Passage, Sentence, Twin, Understood
 from kb.search import Found, Library, SearchResult, check_question
-from kb.words import sentences
+from kb.store import StoredPassage
+from kb.synonyms import Clue
+from kb.words import fold, sentences
 
 STANDS_OUT = 1.5
 """How many standard deviations a passage's fused score must lie above the mean of the question's candidates for the
 passage to count as evidence (docs/grid.md has what other cuts give)."""
+
+SAID = 0.9
+"""The share of the rarity of a question's words that a passage has to have to be weak evidence where it does not stand
+out: all of them but the most common."""
 
 NAMED = 1.0
 """What a passage gains for being about a bank that the question names. The bonus of a ranking would make evidence of
@@ -43,6 +49,7 @@ class Finding:
 class Evidence:
     """All findings for a question, best first. Where it `abstained`, nothing in the corpus answers, and there is none.
 
+    `weak` are those of passages that do not stand out, but have the words of the question, or synonyms of them.
     `filters` are by canonical names, `reports` the ids that they mean; `candidates` are the row numbers of all passages
     that were weighed. `dropped` counts the quotes that were not found again on their pages.
     """
@@ -54,6 +61,7 @@ class Evidence:
     confidence: float
     abstained: bool
     findings: tuple[Finding, ...] = ()
+    weak: tuple[Finding, ...] = ()
     candidates: tuple[int, ...] = ()
     dropped: int = 0
 
@@ -81,9 +89,11 @@ def gather(library: Library, question: str, filters: Filters, cut: float = STAND
     if result.abstained:
         return evidence
     weight = dense_share(library.settings.dense_weight, found.understood.look)
-    scores = by_passage(library, found, standing(found, weight), cut, known, reports)
-    findings, dropped = to_findings(library, result, scores, known.bank)
-    return replace(evidence, findings=findings, candidates=candidates, dropped=dropped)
+    strong, weak = by_passage(library, found, standing(found, weight), cut, known, reports)
+    both, dropped = to_findings(library, result, strong | weak, known.bank)
+    findings = tuple(finding for finding in both if finding.passage.id in strong)
+    faint = tuple(finding for finding in both if finding.passage.id in weak)
+    return replace(evidence, findings=findings, weak=faint, candidates=candidates, dropped=dropped)
 
 
 def standing(found: Found, dense_weight: float) -> Scores:
@@ -95,18 +105,40 @@ def standing(found: Found, dense_weight: float) -> Scores:
 
 def by_passage(
     library: Library, found: Found, scores: Scores, cut: float, filters: Filters, reports: Sequence[str]
-) -> dict[str, float]:
-    """The scores of the candidates that reach the cut and match the filters, by the passages' ids.
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Of the candidates that match the filters, the scores of those that reach the cut, and of the others that have
+    the question's words; both by the passages' ids.
 
-    The best candidate always reaches it: of a question that is answered there is evidence, and in an index of a few
-    passages about one matter none stands out.
+    The best candidate always reaches the cut: of a question that is answered there is evidence, and in an index of a
+    few passages about one matter none stands out.
     """
-    rows = found.candidates.rows
-    wanted = scores >= min(cut, max(scores))
+    rows, least = found.candidates.rows, min(cut, max(scores))
+    wanted = (scores >= least) | (found.candidates.lexical > 0)
     if filters:
         wanted &= np.isin(rows, np.array(library.store.matching_rows(filters, reports), np.int64))
     chosen = dict(zip(rows[wanted].tolist(), scores[wanted].tolist(), strict=True))
-    return {stored.passage.id: chosen[stored.row] for stored in library.store.passages_by_row(list(chosen))}
+    strong: dict[str, float] = {}
+    weak: dict[str, float] = {}
+    for stored in library.store.passages_by_row(list(chosen)):
+        score = chosen[stored.row]
+        if score >= least:
+            strong[stored.passage.id] = score
+        elif share_said(found, stored) >= SAID:
+            weak[stored.passage.id] = score
+    return strong, weak
+
+
+def share_said(found: Found, stored: StoredPassage) -> float:
+    """The share of the rarity of the question's words that a passage has in its text or headings, 0 to 1; synonyms
+    stand for the words."""
+    text = fold("\n".join([stored.passage.text, *stored.passage.heading]))
+    most = sum(rarity for _, rarity in found.rarities)
+    return sum(rarity for clue, rarity in found.rarities if is_said(clue, text)) / most if most else 0.0
+
+
+def is_said(clue: Clue, text: str) -> bool:
+    """Whether a folded text has all words of a clue, or all of one of its synonyms."""
+    return any(way and all(word in text for word in way) for way in (clue.words, *clue.others))
 
 
 def to_findings(
@@ -131,13 +163,23 @@ def to_findings(
 
 
 def quotes_of(hit: Hit, book: BankBook) -> Iterator[tuple[str, Document, Passage, int, int]]:
-    """The quotes of a hit, and of the passages that say the same, by the banks that each is about."""
-    for bank, (start, end) in quotes_by_bank(hit, book).items():
+    """The quotes of a hit, and of the passages that say the same, by the banks of which the words of each tell."""
+    quotes = quotes_by_bank(hit, book)
+    for bank, (start, end) in quotes.items():
         yield bank, hit.document, hit.passage, start, end
     for twin in hit.also:
-        start, end = same_words(twin, hit.quote)
-        for bank in twin.passage.banks or ("",):
+        same: dict[str, tuple[int, int]] = {}
+        for start, end in dict.fromkeys(quotes.values()):
+            found = hit_of(hit, twin, *same_words(twin, hit.passage.text[start:end]))
+            same = quotes_by_bank(found, book) | same
+        for bank, (start, end) in same.items():
             yield bank, twin.document, twin.passage, start, end
+
+
+def hit_of(hit: Hit, twin: Twin, start: int, end: int) -> Hit:
+    """A passage that says the same as a hit as a hit of its own, with the quote from `start` to `end`."""
+    text = twin.passage.text[start:end]
+    return Hit(hit.rank, hit.score, twin.document, twin.passage, text, start, (Sentence(start, end, hit.score),))
 
 
 def same_words(twin: Twin, quote: str) -> tuple[int, int]:

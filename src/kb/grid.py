@@ -1,6 +1,6 @@
 """A question → the grid: banks or topics down, dimensions or years across, in each cell count and best quote."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,9 +34,11 @@ class Columns(StrEnum):
 
 
 class State(StrEnum):
-    """Of a cell: something is found; nothing is; the library has no passage there in which to find it."""
+    """Of a cell: something is found; passages there have the question's words, but none stands out; nothing is found;
+    the library has no passage there in which to find it."""
 
     FOUND = "found"
+    WEAK = "weak"
     NOT_FOUND = "not_found"
     NOT_HELD = "not_held"
 
@@ -56,11 +58,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What was found of a row in a column, best first; of passages that say the same, the best. `held` tells whether
-    the library has passages there at all."""
+    """What was found of a row in a column, best first; of passages that say the same, the best. `weak` is what only has
+    the question's words; `held` tells whether the library has passages there at all."""
 
     held: bool
     findings: tuple[Finding, ...] = ()
+    weak: tuple[Finding, ...] = ()
 
     @property
     def count(self) -> int:
@@ -68,15 +71,20 @@ class Cell:
         return len(self.findings)
 
     @property
+    def shown(self) -> tuple[Finding, ...]:
+        """What there is to show: the evidence, or else what is weak."""
+        return self.findings or self.weak
+
+    @property
     def best(self) -> Citation | None:
         """The best quote with its citation."""
-        return self.findings[0].citation if self.findings else None
+        return self.shown[0].citation if self.shown else None
 
     @property
     def state(self) -> State:
         """Whether anything is found, or could be."""
-        if self.findings:
-            return State.FOUND
+        if self.shown:
+            return State.FOUND if self.findings else State.WEAK
         return State.NOT_FOUND if self.held else State.NOT_HELD
 
 
@@ -125,12 +133,13 @@ def make_grid(
     documents = searched_documents(library, evidence)
     across = Across(library, evidence, documents, columns)
     asked = asked_heads(library, evidence, filters, rows)
-    by_row = sort_into_rows(library, evidence, rows, asked)
+    by_row = sort_into_rows(library, evidence, evidence.findings, rows, asked)
+    weak = sort_into_rows(library, evidence, evidence.weak, rows, asked)
     shown = [*asked, *order_rows(by_row, asked)]
     kept = shown[: max(top, len(asked))]
     if len(kept) < len(shown) and (last := shown[-1]).key == "":  # what is about no bank is no bank to be left out
         kept = [*kept, last]
-    made = tuple(make_row(head, by_row.get(head, ()), across) for head in kept)
+    made = tuple(make_row(head, by_row.get(head, ()), weak.get(head, ()), across) for head in kept)
     return Grid(evidence, rows, columns, across.heads, made, count_groups(evidence.findings), len(shown) - len(kept))
 
 
@@ -153,6 +162,11 @@ class Across:
         self.by_year = columns is Columns.YEAR
         self.heads = year_heads(documents) if self.by_year else dimension_heads(library, evidence)
         self._held = [self._rows_of_year(head, documents) for head in self.heads] if self.by_year else []
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the columns."""
+        return tuple(head.key for head in self.heads)
 
     def key_of(self, finding: Finding) -> str:
         """The key of the column that a finding stands in."""
@@ -210,12 +224,12 @@ def topic_head(library: Library, topic: str) -> Head:
 
 
 def sort_into_rows(
-    library: Library, evidence: Evidence, rows: Rows, asked: Sequence[Head]
+    library: Library, evidence: Evidence, findings: Iterable[Finding], rows: Rows, asked: Sequence[Head]
 ) -> dict[Head, list[Finding]]:
-    """The findings of each row, best first. A passage of several topics stands under each."""
+    """The findings of each row, in their order. A passage of several topics stands under each."""
     head_of = bank_head_by({bank: head for head in asked for bank in head.banks})
     by_row: dict[Head, list[Finding]] = {}
-    for finding in evidence.findings:
+    for finding in findings:
         if rows is Rows.BANK:
             heads = [head_of(finding.bank)]
         else:
@@ -247,13 +261,16 @@ def count_groups(findings: Iterable[Finding]) -> int:
     return len({finding.group for finding in findings})
 
 
-def make_row(head: Head, findings: Sequence[Finding], across: Across) -> GridRow:
+def make_row(head: Head, findings: Sequence[Finding], weak: Sequence[Finding], across: Across) -> GridRow:
     """A row with its cells."""
-    cells = tuple(
-        Cell(held, one_a_group(finding for finding in findings if across.key_of(finding) == column.key))
-        for column, held in zip(across.heads, across.held(head), strict=True)
-    )
+    strong, faint = ([one_a_group(within(found, key, across)) for key in across.keys] for found in (findings, weak))
+    cells = tuple(map(Cell, across.held(head), strong, faint))
     return GridRow(head, cells, count_groups(findings))
+
+
+def within(findings: Iterable[Finding], key: str, across: Across) -> Iterator[Finding]:
+    """The findings of a column."""
+    return (finding for finding in findings if across.key_of(finding) == key)
 
 
 def one_a_group(findings: Iterable[Finding]) -> tuple[Finding, ...]:

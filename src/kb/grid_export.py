@@ -9,8 +9,17 @@ from kb.records import Citation
 from kb.spreadsheet import write_rows
 from kb.years import Comparison, Group, SameFigure, YearFigure
 
-STATES = {State.FOUND: "检出", State.NOT_FOUND: "未检出", State.NOT_HELD: "未收录"}
-"""What a cell holds, for people: something; nothing, though the library has passages there; no passages at all."""
+STATES = {State.FOUND: "检出", State.WEAK: "依据较弱", State.NOT_FOUND: "未检出", State.NOT_HELD: "未收录"}
+"""What a cell holds, for people: something; only passages with the question's words; nothing, though the library has
+passages there; no passages at all."""
+
+LEGEND = (
+    "数字为达到阈值的证据段落数",
+    f"{STATES[State.WEAK]}：有段落含问题的用词，但都未达到阈值",
+    f"{STATES[State.NOT_FOUND]}：库中有其段落，未见上述两种",
+    f"{STATES[State.NOT_HELD]}：库中无其段落",
+)
+"""What the numbers and words of a grid mean."""
 
 NOTHING = "语料中未找到直接依据"
 
@@ -53,12 +62,12 @@ def head_json(head: Head) -> dict[str, Any]:
 
 
 def cell_json(cell: Cell) -> dict[str, Any]:
-    """A cell with its best quote and the ids of all its passages, best first."""
+    """A cell with its best quote and the ids of all its passages, best first; the weak where there are no others."""
     return {
         "state": cell.state.value,
         "count": cell.count,
-        "best": finding_json(cell.findings[0]) if cell.findings else None,
-        "passages": [finding.passage.id for finding in cell.findings],
+        "best": finding_json(cell.shown[0]) if cell.shown else None,
+        "passages": [finding.passage.id for finding in cell.shown],
     }
 
 
@@ -91,12 +100,12 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
 
 
 def group_json(group: Group, quotes: int) -> dict[str, Any]:
-    """What a year, bank or report says: how much, and the best quotes."""
+    """What a year, bank or report says: how much, and the best quotes; the weak where there are no others."""
     return {
         **head_json(group.head),
         "state": group.cell.state.value,
         "count": group.cell.count,
-        "quotes": [finding_json(finding) for finding in group.cell.findings[:quotes]],
+        "quotes": [finding_json(finding) for finding in group.cell.shown[:quotes]],
     }
 
 
@@ -145,10 +154,10 @@ def grid_row(row: GridRow) -> tuple[object, ...]:
 
 def cell_row(cell: Cell) -> tuple[object, ...]:
     """Count or state, quote, source, passage."""
-    if not cell.findings:
+    if not cell.shown:
         return STATES[cell.state], "", "", ""
-    best = cell.findings[0]
-    return cell.count, best.citation.quote, source_of(best.citation), best.passage.id
+    best = cell.shown[0]
+    return cell.count or STATES[cell.state], best.citation.quote, source_of(best.citation), best.passage.id
 
 
 def source_of(citation: Citation) -> str:

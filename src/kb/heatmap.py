@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kb.errors import BadInput
 from kb.grid import Grid, State
-from kb.grid_export import STATES, grid_notes
+from kb.grid_export import LEGEND, STATES, grid_notes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +96,8 @@ def draw_grid(figure: "Figure", grid: Grid, font: str) -> None:
     drawn = Drawable(font)
     rows = [drawn.text(f"{row.head.label}（{row.count}）", LABEL_LENGTH) for row in grid.rows]
     title = drawn.text(grid.evidence.question, TITLE_LENGTH)
-    notes = [drawn.text(note, 2 * TITLE_LENGTH) for note in (*grid_notes(grid), key_of_states())]
+    legend = "；".join(LEGEND[:2]), "；".join(LEGEND[2:])
+    notes = [drawn.text(note, 2 * TITLE_LENGTH) for note in (*grid_notes(grid), *legend)]
     wide, high = CELL_INCHES
     left = MARGIN_INCHES / 2 + EM_INCHES * max((width_of(label) for label in rows), default=0)
     widest = max(width_of(title) * 1.3, *(width_of(note) * 0.8 for note in notes)) * EM_INCHES
@@ -138,12 +139,6 @@ def draw_cells(axes: "Axes", grid: Grid) -> None:
     axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     for side in axes.spines.values():
         side.set_visible(False)
-
-
-def key_of_states() -> str:
-    """What the words in empty cells mean."""
-    not_found, not_held = STATES[State.NOT_FOUND], STATES[State.NOT_HELD]
-    return f"数字为证据段落数；{not_found}：库中有其段落，但未找到与此问题相关的；{not_held}：库中无其段落"
 
 
 class Drawable:

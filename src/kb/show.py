@@ -137,14 +137,11 @@ def show_answer(answer: Answer) -> None:
         show_abstention(answer.confidence, bool(answer.nearest))
         for hit in answer.nearest:
             show_hit(hit)
-    strong = [evidence for evidence in answer.evidence if evidence.strong]
-    for evidence in strong:
-        show_evidence(evidence)
-    if len(strong) < len(answer.evidence):
-        out.print("[yellow]以下银行的依据较弱[/yellow]\n", highlight=False)
+    weak = [evidence for evidence in answer.evidence if not evidence.strong]
     for evidence in answer.evidence:
-        if not evidence.strong:
-            show_evidence(evidence)
+        if evidence in weak[:1]:
+            out.print("[yellow]以下银行的依据较弱[/yellow]\n", highlight=False)
+        show_evidence(evidence)
     show_coverage(answer)
 
 
@@ -181,7 +178,8 @@ def show_written(written: Written) -> None:
         out.print(f"[yellow]未附综述：{escape(written.missing)}[/yellow]", highlight=False, soft_wrap=True)
     else:
         text = "".join(sentence.text for sentence in written.sentences)
-        by = f"[dim]{escape(written.model)} 据引文所写，用时 {written.seconds:.1f} 秒；数字与银行已与所注引文核对[/dim]"
+        told = f"{written.model} 据引文所写，用时 {written.seconds:.1f} 秒；仅核对：数字与银行名称见于所注引文"
+        by = f"[dim]{escape(told)}[/dim]"
         out.print(f"[bold cyan]综述[/bold cyan]  {by}\n  {escape(text)}", highlight=False, soft_wrap=True)
     cited = {number for sentence in written.sentences for number in sentence.citations}
     for source in written.sources:

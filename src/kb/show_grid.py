@@ -6,9 +6,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from kb.evidence import Evidence, Finding
-from kb.grid import Cell, Columns, Grid, Head
-from kb.grid_export import STATES, grid_notes
-from kb.show import UNITS, citation_line, out, show_abstention, show_scope
+from kb.grid import INDUSTRY, Cell, Columns, Grid, Head
+from kb.grid_export import LEGEND, STATES, grid_notes
+from kb.show import citation_line, out, show_abstention, show_scope
 from kb.years import By, Comparison, SameFigure, YearFigure
 
 QUOTED = 3
@@ -21,10 +21,11 @@ def show_grid(grid: Grid) -> None:
     if grid.rows:
         show_counts(grid)
     for row in grid.rows:
-        show_row(row.head, [(head, cell) for head, cell in zip(grid.columns, row.cells, strict=True) if cell.findings])
+        show_row(row.head, [(head, cell) for head, cell in zip(grid.columns, row.cells, strict=True) if cell.shown])
     years = "，年份为报告年份" if grid.columns_are is Columns.YEAR else ""
     notes = [] if grid.evidence.abstained else grid_notes(grid)
     show_note("；".join([f"{grid.passages} 段证据{years}", *notes]))
+    show_note("；".join(LEGEND))
 
 
 def show_asked(evidence: Evidence) -> None:
@@ -62,7 +63,7 @@ def show_row(head: Head, cells: Sequence[tuple[Head, Cell]]) -> None:
     fullest = sorted(cells, key=lambda one: -one[1].count)[:QUOTED]
     for column, cell in cells:
         if (column, cell) in fullest:
-            show_quote(cell.findings[0], f"{column.label}（{cell.count}）")
+            show_quote(cell.shown[0], f"{column.label}（{cell.count or STATES[cell.state]}）")
     out.print()
 
 
@@ -80,8 +81,8 @@ def show_comparison(found: Comparison) -> None:
     for group in found.groups if not found.evidence.abstained else ():
         count = f"{group.cell.count} 段" if group.cell.count else STATES[group.cell.state]
         out.print(f"[bold cyan]{escape(group.head.label)}[/bold cyan]  {count}", highlight=False)
-        for finding in group.cell.findings[: found.quotes]:
-            show_quote(finding, "" if found.by is By.BANK else finding.bank)
+        for finding in group.cell.shown[: found.quotes]:
+            show_quote(finding, "" if found.by is By.BANK else finding.bank or INDUSTRY)
         out.print()
     if found.figures:
         show_same_figures(found.figures)
@@ -92,22 +93,27 @@ def show_comparison(found: Comparison) -> None:
         f"{found.dropped} 条引文未能核实，已略去" if found.dropped else "",
     ]
     show_note("；".join(filter(None, more)))
+    show_note("；".join(LEGEND))
 
 
 def show_same_figures(figures: Sequence[SameFigure]) -> None:
-    """Figures that several years state, a column a year."""
+    """Figures that several years state, a column a year; their sources stand below, where they have a line each."""
     years = sorted({value.year for same in figures for value in same.values})
     table = Table("银行", "指标", *(Column(str(year), overflow="fold") for year in years), title="各年数据")
+    values = [value for same in figures for value in same.values]
     for same in figures:
-        cells = ["\n".join(figure_words(value) for value in same.values if value.year == year) for year in years]
-        table.add_row(escape("、".join(same.banks)), escape(same.name), *map(escape, cells))
+        numbered = [(values.index(value) + 1, value) for value in same.values]
+        cells = ["\n".join(figure_words(*one) for one in numbered if one[1].year == year) for year in years]
+        table.add_row(escape("、".join(same.banks) or INDUSTRY), escape(same.name), *map(escape, cells))
     out.print(table)
+    for number, value in enumerate(values, start=1):
+        show_note(f"[{number}] {citation_line(value.citation)}  {value.citation.passage_id}")
     show_note("年份取自数据自身的时点；未注明时点的按报告年份，标“报”")
 
 
-def figure_words(value: YearFigure) -> str:
-    """A value with what its year comes from, and where it stands."""
+def figure_words(number: int, value: YearFigure) -> str:
+    """A value with what its year comes from, and the number of its source."""
     year_from = value.figure.as_of or str(value.year) if value.dated else "报"
-    quote, unit = value.citation.quote, UNITS[value.document.unit]
+    quote = value.citation.quote
     bare = f" [{value.figure.value:,.10g} {value.figure.unit}]" if quote[-1].isdigit() else ""
-    return f"{quote}{bare}（{year_from}，{value.document.file} 第 {value.citation.pages[0]} {unit}）"
+    return f"{quote}{bare}（{year_from}）[{number}]"

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -120,6 +120,12 @@ QUOTATION = re.compile(r"[“「『\"]([^“”「」『』\"]{8,})[”」』\"]
 OF_REPORT = re.compile(r"[^，,。；;、《]{0,10}?(?:报告(?!期)|年报|季报|白皮书)")
 """What follows the year of a report: 2023年的研究报告."""
 
+SHORT_NAME = re.compile(
+    r"(?:^|[，、：；。“‘（(]|[和与而年])\s*([一-鿿]{2})"
+    r"(?=(?:也|则|还|已|已经|率先|分别)?(?:投入|推出|上线|成立|组建|建立|建成|设立|发布|采用|实施|开展|的|在|将))"
+)
+"""Two characters at the beginning of a clause that do something: 兴业投入很多."""
+
 ADDRESS = re.compile(r"(?:https?://|www\.)[^\s，。；、）)]+|[\w.+-]+@[\w-]+\.\w+", re.IGNORECASE | re.ASCII)
 
 
@@ -225,4 +231,13 @@ def new_bank(words: str, sources: Sequence[Source], book: BankBook) -> str:
         nameless = "某" in mention.name and any("某" in name for name in known)
         if not nameless and known.isdisjoint(book.lineage(mention.name)):
             return mention.name
-    return ""
+    return new_short_name(words, sources, known, book)
+
+
+def new_short_name(words: str, sources: Sequence[Source], known: Collection[str], book: BankBook) -> str:
+    """A joint-stock bank by its name without 银行, where a clause begins with it and no quote has the word; names of
+    others so cut are places (宁波) or plain words (农业)."""
+    short = {bank.name[:2]: bank.name for bank in book.banks if bank.kind == "股份制银行" and len(bank.name) == 4}
+    said = (short.get(match[1], "") for match in SHORT_NAME.finditer(words))
+    quotes = "\n".join(source.quote for source in sources)
+    return next((name for name in said if name and name not in known and name[:2] not in quotes), "")

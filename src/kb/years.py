@@ -1,5 +1,6 @@
 """A question → how each year's reports, each report or each bank spoke of it, and figures that several years state."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,6 +34,10 @@ MAX_BANKS = 20
 
 MAX_FIGURES = 20
 """How many figures stand side by side: those that most years state; the rest are counted."""
+
+
+OWN = re.compile(r"^(?:期末|年末|其|全行|本行|我行|该行)+(?=.)")
+"""What a name may begin with and be the same without: 期末拨备覆盖率."""
 
 
 class By(StrEnum):
@@ -122,21 +127,26 @@ def group_of(library: Library, evidence: Evidence, head: Head, reports: set[str]
     """What some reports say; it is held where they have a passage of the banks that the filters ask for."""
     ids = tuple(reports)
     held = library.store.matching_rows(Filters(bank=evidence.filters.bank, report=ids), ids)
-    found = (finding for finding in evidence.findings if finding.document.id in reports)
-    return Group(head, Cell(bool(held), one_a_group(found)))
+    strong, weak = (
+        one_a_group(finding for finding in findings if finding.document.id in reports)
+        for findings in (evidence.findings, evidence.weak)
+    )
+    return Group(head, Cell(bool(held), strong, weak))
 
 
 def by_bank(library: Library, evidence: Evidence, filters: Filters) -> tuple[tuple[Group, ...], int]:
     """A group for each bank, those asked for first, then those with most evidence; and how many are left out."""
     asked = asked_heads(library, evidence, filters, Rows.BANK)
-    found = sort_into_rows(library, evidence, Rows.BANK, asked)
+    found, weak = (
+        sort_into_rows(library, evidence, findings, Rows.BANK, asked) for findings in (evidence.findings, evidence.weak)
+    )
     heads = [*asked, *order_rows(found, asked)]
     kept = heads[: max(MAX_BANKS, len(asked))]
     groups = []
     for head in kept:
         scope = Filters(bank=head.banks, year=evidence.scope.year, report=evidence.scope.report)
         held = bool(found.get(head)) or bool(library.store.matching_rows(scope, evidence.reports))
-        groups.append(Group(head, Cell(held, one_a_group(found.get(head, ())))))
+        groups.append(Group(head, Cell(held, one_a_group(found.get(head, ())), one_a_group(weak.get(head, ())))))
     return tuple(groups), len(heads) - len(kept)
 
 
@@ -150,7 +160,7 @@ def same_figures(library: Library, evidence: Evidence) -> tuple[tuple[SameFigure
     allowed = set(library.store.matching_rows(evidence.filters, evidence.reports)) if cited else set()
     stated: dict[tuple[str, str, tuple[str, ...]], list[StoredFigure]] = {}
     for stored in library.store.figures([row for row in evidence.candidates if row in allowed]):
-        name = squeeze(stored.figure.name)
+        name = OWN.sub("", squeeze(stored.figure.name))
         if name and year_of(stored)[0]:
             stated.setdefault((name, stored.figure.unit, stored.passage.banks), []).append(stored)
     found: list[SameFigure] = []
@@ -191,10 +201,18 @@ def check_figure(library: Library, stored: StoredFigure) -> YearFigure | None:
 
 
 def first_told(values: Sequence[YearFigure]) -> tuple[YearFigure, ...]:
-    """Values in the order of their times, each as it was told first; none where two of one time differ."""
+    """Values in the order of their times, each as it was told first; none where two of one time differ.
+
+    An undated value that another year has too may be the same told again, and is left out.
+    """
     kept: dict[tuple[int, str], YearFigure] = {}
     for value in sorted(values, key=lambda value: (value.year, value.figure.date)):
         first = kept.setdefault((value.year, value.figure.date), value)
         if first.figure.value != value.figure.value:
             return ()
-    return tuple(kept.values())
+    return tuple(value for value in kept.values() if value.dated or not is_told_elsewhere(value, kept.values()))
+
+
+def is_told_elsewhere(value: YearFigure, values: Iterable[YearFigure]) -> bool:
+    """Whether another year has the same value."""
+    return any(other.year != value.year and other.figure.value == value.figure.value for other in values)
