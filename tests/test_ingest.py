@@ -411,3 +411,12 @@ def test_verify_sees_what_is_wrong(copied_settings: Settings) -> None:
         db.execute("DELETE FROM units WHERE row IN (SELECT row FROM units LIMIT 3)")
     db.close()
     assert any("FAISS" in problem for problem in check(copied_settings))
+
+
+def test_a_report_that_turns_out_to_be_a_banks_own_is_about_it(settings: Settings, small: Path) -> None:
+    quickly(settings, small)
+    about = Given(kind="年报", publisher="兴业银行股份有限公司")
+    assert quickly(settings, small, about) == "updated"
+    with Store.open(settings.index / STORE_FILE) as store:
+        banks = [stored.passage.banks for stored in store.live_passages()]
+    assert banks and all(found == ("兴业银行",) for found in banks)

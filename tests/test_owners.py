@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kb.banks import default_bank_book
-from kb.records import Field, Kind, Passage, Reason, Tag
+from kb.records import Document, Field, Kind, Passage, Reason, Tag
 from kb.tag.owners import owner_tags
+from kb.tag.passages import reporter_of
 
 BOOK = default_bank_book()
 FILLER = "这件事做了三年，先试点后推广，每一步都留下了记录。"
@@ -377,3 +378,29 @@ def test_a_bank_set_by_hand_is_no_mention_beside_it():
     assert [tag.value for tag in owner_tags([one], BOOK)[0] if tag.field is Field.MENTION] == ["台州银行"]
     [found] = owner_tags([one], BOOK, {"id": (Tag(Field.BANK, "台州银行"),)})
     assert [(tag.field, tag.value) for tag in found if tag.field is not Field.REGION] == [(Field.BANK, "台州银行")]
+
+
+def test_what_a_bank_reports_of_no_bank_is_about_itself() -> None:
+    own = reporter_of(report("年报", "兴业银行股份有限公司"), BOOK)
+    assert own and (own.value, own.reasons) == ("兴业银行", (Reason("report", "兴业银行股份有限公司"),))
+    passages = [
+        Passage("a", Kind.TEXT, ("经营情况",), "手机银行用户达到5000万户。", ()),
+        Passage("b", Kind.TEXT, ("经营情况",), "青岛银行上线了开放银行。", ()),
+        Passage("c", Kind.TEXT, ("经营情况",), "全年未发生重大事故。", ()),
+    ]
+    banks = [
+        [tag.value for tag in tags if tag.field is Field.BANK]
+        for tags in owner_tags(passages, BOOK, {"c": ()}, reporter=own)
+    ]
+    assert banks == [["兴业银行"], ["青岛银行"], []]
+
+
+@pytest.mark.parametrize(
+    ("kind", "publisher"), [("研究报告", "兴业银行股份有限公司"), ("年报", "某某研究院"), ("季报", "")]
+)
+def test_other_reports_are_of_no_bank(kind: str, publisher: str) -> None:
+    assert reporter_of(report(kind, publisher), BOOK) is None
+
+
+def report(kind: str, publisher: str) -> Document:
+    return Document("d", "", "", "", "", publisher, 2021, kind, 1, "")

@@ -281,10 +281,15 @@ def keep(path: Path, place: str, same: Document, store: Store, tagger: Tagger, g
     document = with_metadata(same, new.merged(beside))
     if (document, new) != (same, old):
         store.set_metadata(document, new.model_dump_json())
-    if document.year != same.year:  # 去年 is another year now
+    if tagged_by(document) != tagged_by(same):
         store.retag([(document.id, tagged_anew(document, store, tagger))])
     what = "unchanged" if document == same else "updated"
     return Outcome(path, what if here else "moved", document)
+
+
+def tagged_by(document: Document) -> tuple[object, ...]:
+    """What tags follow from: 去年 hangs on the year, whose an annual report is on publisher and kind."""
+    return document.year, document.publisher, document.kind
 
 
 def stored_sources(document: Document, store: Store) -> Sources:

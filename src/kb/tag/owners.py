@@ -58,13 +58,18 @@ class Named:
 
 
 def owner_tags(
-    passages: Sequence[Passage], book: BankBook, by_hand: Mapping[str, Sequence[Tag]] | None = None
+    passages: Sequence[Passage],
+    book: BankBook,
+    by_hand: Mapping[str, Sequence[Tag]] | None = None,
+    reporter: Tag | None = None,
 ) -> list[tuple[Tag, ...]]:
     """The bank, mention and region tags of each passage of one document, in reading order.
 
     Reasons are told by source: heading (that heading), cell and text (the name as written), speaker (the signature),
-    neighbour (the bank of the passage before, and the word that stands for it here), bank (of the region).
+    neighbour (the bank of the passage before, and the word that stands for it here), bank (of the region), report
+    (the publisher).
     `by_hand` has the bank tags of passages, by id, that hold over what is found; region and 该行 go by them too.
+    `reporter` is the bank whose own report it is: what tells of no bank tells of that one.
     """
     found: list[tuple[Tag, ...]] = []
     before: tuple[Passage, list[Tag]] | None = None
@@ -72,6 +77,8 @@ def owner_tags(
         tags = bank_tags(passage, before, book)
         if by_hand and passage.id in by_hand:
             tags = with_banks(tags, by_hand[passage.id])
+        elif reporter and all(tag.field is not Field.BANK for tag in tags):
+            tags = with_banks(tags, [reporter])
         region = region_tag(passage, tags, book)
         found.append((*tags, *((region,) if region else ())))
         before = passage, tags

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from kb import __version__
 from kb.banks import BankBook
-from kb.records import Case, Document, Passage, TaggedDocument
+from kb.records import Case, Document, Field, Passage, Reason, Tag, TaggedDocument
 from kb.tag.cases import find_cases
 from kb.tag.dates import year_tag
 from kb.tag.figures import find_figures
@@ -15,6 +15,12 @@ from kb.tag.roles import role_tag
 from kb.tag.topics import Rows, TopicRows, topic_tags
 from kb.taxonomy import Taxonomy
 from kb.words import hashed
+
+OWN_REPORTS = ("年报", "季报")
+"""Kinds of reports in which a bank tells of itself."""
+
+REPORTER = 0.8
+"""How sure it is that what names no bank there tells of the one that publishes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +42,18 @@ def tagging_digest(book: BankBook, taxonomy: Taxonomy, overrides: Overrides) -> 
 
 def tag_document(document: Document, passages: Sequence[Passage], rows: Rows, tagger: Tagger) -> TaggedDocument:
     """Tag a document's passages, in reading order. `rows` are their (n, dim) unit rows."""
-    tagged = tag_passages(passages, rows, tagger, document.year)
+    tagged = tag_passages(passages, rows, tagger, document.year, reporter_of(document, tagger.book))
     figures = {passage.id: find_figures(passage.text, document.year, tagger.book) for passage in tagged}
     by_hand = banks_by_hand(tagger.overrides, tagger.source)
     known = {passage.id: passage for passage in tagged}
     cases = tuple(corrected(case, known, by_hand) for case in find_cases(document.id, tagged, tagger.book))
     return TaggedDocument(tagged, {identity: found for identity, found in figures.items() if found}, cases)
+
+
+def reporter_of(document: Document, book: BankBook) -> Tag | None:
+    """The bank whose own annual or quarterly report a document is, as the tag of what it tells of itself."""
+    bank = book.bank(document.publisher) if document.kind in OWN_REPORTS else None
+    return Tag(Field.BANK, bank.name, REPORTER, (Reason("report", document.publisher),)) if bank else None
 
 
 def corrected(case: Case, passages: Mapping[str, Passage], by_hand: Container[str]) -> Case:
@@ -53,9 +65,11 @@ def corrected(case: Case, passages: Mapping[str, Passage], by_hand: Container[st
     return replace(case, banks=tuple(bank for bank in case.banks if bank in banks) or banks)
 
 
-def tag_passages(passages: Sequence[Passage], rows: Rows, tagger: Tagger, year: int | None) -> tuple[Passage, ...]:
-    """The passages with their tags; those set by hand hold. `year` is the report's."""
-    owners = owner_tags(passages, tagger.book, banks_by_hand(tagger.overrides, tagger.source))
+def tag_passages(
+    passages: Sequence[Passage], rows: Rows, tagger: Tagger, year: int | None, reporter: Tag | None = None
+) -> tuple[Passage, ...]:
+    """The passages with their tags; those set by hand hold. `year` is the report's, `reporter` as in `owner_tags`."""
+    owners = owner_tags(passages, tagger.book, banks_by_hand(tagger.overrides, tagger.source), reporter)
     subjects = topic_tags(passages, rows, tagger.taxonomy, tagger.topics)
     tagged: list[Passage] = []
     for passage, own, subject in zip(passages, owners, subjects, strict=True):
