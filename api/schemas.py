@@ -103,6 +103,10 @@ class HitScores(Record):
     whole: float = Field(description="Cosine of the passage.", examples=[0.8409])
     sentence: float = Field(description="Cosine of its best sentence.", examples=[0.8572])
     lexical: float = Field(description="BM25.", examples=[14.2083])
+    late: float | None = Field(
+        description="Mean cosine of the question's tokens to those nearest in it; null where they were not compared.",
+        examples=[0.8123],
+    )
     bonus: float = Field(description="For the bank or report that the question names.", examples=[0.0])
     fused: float = Field(description="What they make together.", examples=[3.2226])
     rerank: float | None = Field(description="Score of the reranker; null where it was not asked.", examples=[0.93])

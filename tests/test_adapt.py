@@ -192,6 +192,23 @@ def test_reembedding_with_the_same_model_gives_the_same_vectors_and_tags(copied_
         assert np.mean(changed) < 0.05
 
 
+def test_reembedding_replaces_the_tokens(copied_settings: Settings, tiny_model: Callable[..., Path]) -> None:
+    with Store.open(copied_settings.index / STORE_FILE) as store:
+        rows = [stored.row for stored in store.live_passages()]
+        before = store.tokens(rows)
+    reembed(
+        copied_settings, open_encoder(str(tiny_model("tiny-bert", {})), copied_settings.cache), lambda done, total: None
+    )
+    with Store.open(copied_settings.index / STORE_FILE) as store:
+        assert store.tokens(rows) == {}
+    reembed(copied_settings, encoder(), lambda done, total: None)
+    with Store.open(copied_settings.index / STORE_FILE) as store:
+        again = store.tokens(rows)
+    assert set(again) == set(before) == set(rows)
+    near = [np.abs(again[row].astype(int) - before[row]).mean() for row in rows]
+    assert max(near) < 3 < np.abs(again[rows[0]].astype(int)).mean()
+
+
 def test_a_model_goes_where_its_index_goes(copied_settings: Settings, tmp_path: Path) -> None:
     assert own_model(tmp_path / "nothing") == own_model(copied_settings.index) == ""
     with Store.open(copied_settings.index / STORE_FILE) as store:
@@ -212,7 +229,7 @@ def test_commands_without_an_index_say_so(tmp_path: Path) -> None:
 def test_an_index_whose_model_is_gone_or_hidden_says_the_way_out(copied_settings: Settings) -> None:
     with Store.open(copied_settings.index / STORE_FILE) as store:
         units, vectors = store.unit_rows()
-        store.replace_vectors(Model("adapted-0", 384), [unit.row for unit in units], vectors)
+        store.replace_vectors(Model("adapted-0", 384), [unit.row for unit in units], vectors, {})
     with pytest.raises(ModelMismatch, match="put its folder .*adapted-0 back, or run: KB_MODEL=default kb reembed"):
         Library.open(copied_settings)
     folder = models_folder(copied_settings.index) / "adapted-0"

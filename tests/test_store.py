@@ -162,6 +162,24 @@ def test_a_replaced_report_keeps_its_passages_resolvable(store: Store) -> None:
     assert store.matching_rows(Filters(dimension=("组织",)), ()) == [store.passage("new").row]
 
 
+def test_tokens_belong_to_their_passages(store: Store) -> None:
+    one, two = passage("p1", "一"), passage("p2", "二")
+    tokens = [np.arange(6, dtype=np.int8).reshape(2, 3), np.zeros((0, 3), np.int8)]
+    units = [Unit(each.id, 0, 1, True) for each in (one, two)]
+    tagged = TaggedDocument((one, two), {}, ())
+    store.add_document(document(), [], tagged, units, np.eye(2, 4, dtype=np.float32), tokens=tokens)
+    rows = [store.passage(identity).row for identity in ("p1", "p2")]
+    found = store.tokens([*rows, 99])
+    assert list(found) == rows[:1]  # the second has none that count
+    assert np.array_equal(found[rows[0]], tokens[0])
+    units_now, vectors = store.unit_rows()
+    numbers = [unit.row for unit in units_now]
+    store.replace_vectors(Model("other", 4), numbers, vectors, {rows[1]: tokens[0][:1]})
+    assert {row: each.tolist() for row, each in store.tokens(rows).items()} == {rows[1]: [[0, 1, 2]]}
+    with pytest.raises(ValueError, match="zip\\(\\)"):
+        store.add_document(document(), [], tagged, units, np.eye(2, 4, dtype=np.float32), tokens=tokens[:1])
+
+
 def test_removing_takes_everything_along(store: Store, tmp_path: Path) -> None:
     one = passage("p1", "一", ("青岛银行",), ("talent",))
     units, vectors = [Unit("p1", 0, 1, True)], np.eye(4, dtype=np.float32)[:1]

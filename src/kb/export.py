@@ -191,7 +191,9 @@ def twin_json(twin: Twin) -> dict[str, Any]:
 
 def scores_json(scores: HitScores) -> dict[str, Any]:
     """How a result was ranked."""
-    numbers = {name: getattr(scores, name) for name in ("whole", "sentence", "lexical", "bonus", "fused", "rerank")}
+    numbers = {
+        name: getattr(scores, name) for name in ("whole", "sentence", "lexical", "late", "bonus", "fused", "rerank")
+    }
     rounded = {name: value if value is None else round(value, 4) for name, value in numbers.items()}
     return {**rounded, "words": list(scores.words)}
 

@@ -439,7 +439,8 @@ class HitScores:
 
     `whole` and `sentence` are the cosines of the passage and of its best sentence, `lexical` is BM25, `bonus` is for
     what the question names, `fused` is made of them all. `words` are those of the question, or synonyms, that it has.
-    `rerank` is the reranker's score, None where it was not asked.
+    `rerank` is the reranker's score, None where it was not asked; `late` is the mean cosine of the
+    question's tokens to those nearest to them in the passage, None where they were not compared.
     """
 
     whole: float
@@ -449,6 +450,7 @@ class HitScores:
     fused: float
     words: tuple[str, ...]
     rerank: float | None = None
+    late: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,10 @@ CREATE TABLE units (
     start INTEGER NOT NULL, end INTEGER NOT NULL, whole INTEGER NOT NULL, vector BLOB NOT NULL
 );
 CREATE INDEX units_passage ON units (passage);
+CREATE TABLE tokens (
+    passage INTEGER PRIMARY KEY REFERENCES passages (row) ON DELETE CASCADE,
+    count INTEGER NOT NULL, vectors BLOB NOT NULL
+);
 CREATE TABLE failures (path TEXT PRIMARY KEY, sha256 TEXT NOT NULL, reason TEXT NOT NULL, noted TEXT NOT NULL);
 """
 

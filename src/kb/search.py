@@ -12,9 +12,10 @@ from kb.catalogue import STORE_FILE, Catalogue, nothing_matches
 from kb.confidence import JUDGED, STRANGERS, Signs, Strangers, probability, read_signs
 from kb.derived import Derived, open_derived
 from kb.diversity import FIRST, Group, alike_before, fold_alike, share_out
-from kb.embed import Encoder
+from kb.embed import Embedded, Encoder, embed_queries
 from kb.errors import BadQuery
-from kb.fusion import BANK_BONUS, REPORT_BONUS, Candidates, Scores, dense_share, fuse
+from kb.fusion import BANK_BONUS, REPORT_BONUS, Candidates, Scores, dense_share, fuse, late_share
+from kb.late import AskedTokens, compare
 from kb.model import check_model, encoder_for
 from kb.question import Report, understand, without_banks
 from kb.quotes import best_quote, score_sentences
@@ -40,6 +41,9 @@ LOOKED_AT = 50
 
 SPARE = 10
 """How many passages more are looked at, where some of the first may have to make room for those of other banks."""
+
+COMPARED = 50
+"""How many of the best passages are compared with the question's tokens; more change nothing among the first ten."""
 
 KEPT = 32
 """How many questions are kept as they were understood, and how many sets of the rows that filters leave, or that are
@@ -150,18 +154,17 @@ class Library:
         check_question(query, top)
         return self.search_row(query, self.embed([query])[0], top, filters or Filters(), explain)
 
-    def embed(self, queries: Sequence[str]) -> Rows:
-        """The rows of questions, (n, dim), as `search_row` takes them: without the banks that passages are about."""
+    def embed(self, queries: Sequence[str]) -> list[Embedded]:
+        """Questions as `search_row` takes them: without the banks that passages are about."""
         with self._lock:
             bare = [self._bare(query, self._understand(query)) for query in queries]
-        return self.encoder.queries(bare)
+        return embed_queries(self.encoder, bare)
 
-    def search_row(self, query: str, row: Rows, top: int, filters: Filters, explain: bool = False) -> SearchResult:
-        """The same for a question that is embedded already, as (dim,) unit row."""
+    def search_row(self, query: str, row: Embedded, top: int, filters: Filters, explain: bool = False) -> SearchResult:
+        """The same for a question that is embedded already."""
         with self._lock:
             found = self._find(query, row, filters)
-            weight = dense_share(self.settings.dense_weight, found.understood.look)
-            fused = fuse(found.candidates, weight)
+            fused = fuse_found(found, self.settings.dense_weight)
             ranked, reranked = self._rerank(query, in_order(found.candidates, fused))
             groups = self._choose(found, ranked, max(top, JUDGED))
             signs = self._read_signs(found, groups[:JUDGED])
@@ -169,12 +172,13 @@ class Library:
             if explain:
                 whys = [why(group.first, found.clues, found.candidates, fused, reranked) for group in groups[:top]]
                 hits = tuple(replace(hit, scores=scores) for hit, scores in zip(hits, whys, strict=True))
+            weight = dense_share(self.settings.dense_weight, found.understood.look)
             explanation = Explanation(found.rarities, weight, signs) if explain else None
         confidence = probability(signs) if hits else 0.0
         abstained = not hits or confidence < self.settings.abstain_below
         return SearchResult(query, found.filters, hits, abstained, found.understood, explanation, confidence)
 
-    def find(self, query: str, row: Rows, filters: Filters) -> Found:
+    def find(self, query: str, row: Embedded, filters: Filters) -> Found:
         """What both sides bring for a question that is embedded already. Raises UnknownName and NothingMatches."""
         with self._lock:
             return self._find(query, row, filters)
@@ -182,16 +186,16 @@ class Library:
     def rank(self, found: Found, dense_weight: float, top: int) -> tuple[list[StoredPassage], float]:
         """The best passages with another weight of the dense score, before any reranker; and the confidence then."""
         with self._lock:
-            fused = fuse(found.candidates, dense_share(dense_weight, found.understood.look))
+            fused = fuse_found(found, dense_weight)
             groups = self._choose(found, in_order(found.candidates, fused), max(top, JUDGED))
             signs = self._read_signs(found, groups[:JUDGED])
         return [group.first for group in groups[:top]], probability(signs) if groups else 0.0
 
-    def search_banks(self, query: str, row: Rows, top: int, filters: Filters) -> tuple[Hit, ...]:
+    def search_banks(self, query: str, row: Embedded, top: int, filters: Filters) -> tuple[Hit, ...]:
         """The best passages among those that are about a bank, for a question that is embedded already."""
         with self._lock:
             found = self._find(query, row, filters, self._about_banks)
-            fused = fuse(found.candidates, dense_share(self.settings.dense_weight, found.understood.look))
+            fused = fuse_found(found, self.settings.dense_weight)
             ranked, _ = self._rerank(query, in_order(found.candidates, fused))
             return self._to_hits(found, self._choose(found, ranked, top), fused)
 
@@ -202,7 +206,7 @@ class Library:
             words = {word for clue in clues for way in (clue.words, *clue.others) for word in way}
             return {word: self._derived.lexical.rarity(word) for word in words}
 
-    def _find(self, query: str, row: Rows, filters: Filters, within: NDArray[np.int64] | None = None) -> Found:
+    def _find(self, query: str, row: Embedded, filters: Filters, within: NDArray[np.int64] | None = None) -> Found:
         """Candidates among the passages that match the filters, and among those `within`, if any are given."""
         filters, reports = self.catalogue.resolve(filters)
         allowed = self._rows_of(filters, reports) if filters else None
@@ -213,9 +217,21 @@ class Library:
         asked = self._understand(query)
         clues = clues_of(self._bare(query, asked), self._synonyms.current())
         rarity = {word: self._derived.lexical.rarity(word) for clue in clues for word in clue.words}
-        candidates = self._candidates(clues, row, asked, allowed)
-        found = Found(query, row, filters, asked, asked, clues, rarity, candidates)
-        return replace(found, understood=replace(asked, look=look_of(found)))
+        candidates = self._candidates(clues, row.row, asked, allowed)
+        found = Found(query, row.row, filters, asked, asked, clues, rarity, candidates)
+        found = replace(found, understood=replace(asked, look=look_of(found)))
+        return self._with_late(found, row.tokens) if row.tokens else found
+
+    def _with_late(self, found: Found, asked: AskedTokens) -> Found:
+        """The same with the late scores of the best candidates; without, where nothing is stored of their tokens."""
+        candidates = found.candidates
+        best = in_order(candidates, fuse_found(found, self.settings.dense_weight))[:COMPARED]
+        tokens = self.store.tokens(best.tolist())
+        if not tokens:
+            return found
+        late = np.full(len(candidates.rows), np.nan)
+        late[np.searchsorted(candidates.rows, list(tokens))] = compare(asked, list(tokens.values()))
+        return replace(found, candidates=replace(candidates, late=late))
 
     def _read_signs(self, found: Found, groups: Sequence[Group]) -> Signs:
         """By what it is judged whether the corpus answers a question."""
@@ -309,6 +325,12 @@ class Library:
         )
 
 
+def fuse_found(found: Found, dense_weight: float) -> Scores:
+    """The fused score of each candidate, with a weight as the settings give it."""
+    share = dense_share(dense_weight, found.understood.look)
+    return fuse(found.candidates, share, late_share(dense_weight))
+
+
 def look_of(found: Found) -> Look:
     """What a question looks like, once it is known how much of it the best passage has."""
     most = sum(rarity for _, rarity in found.rarities)
@@ -355,6 +377,7 @@ def why(
     """How a passage came to its place."""
     at = int(np.searchsorted(found.rows, stored.row))
     passage = stored.passage
+    late = None if found.late is None or np.isnan(found.late[at]) else float(found.late[at])
     has = set(tokens("\n".join([passage.text, *passage.heading, *passage.banks])))
     ways = [way for clue in clues for way in (*((word,) for word in clue.words), *clue.others)]
     words = dict.fromkeys("".join(way) for way in ways if has.issuperset(way))
@@ -366,4 +389,5 @@ def why(
         fused=float(fused[at]),
         words=tuple(words),
         rerank=reranked.get(stored.row),
+        late=late,
     )

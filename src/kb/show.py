@@ -97,6 +97,7 @@ def show_why(scores: HitScores) -> None:
         f"全段 {scores.whole:.3f}",
         f"最佳句 {scores.sentence:.3f}",
         f"BM25 {scores.lexical:.1f}（{' '.join(scores.words)}）",
+        "" if scores.late is None else f"逐词 {scores.late:.3f}",
         f"优先 {scores.bonus:g}" if scores.bonus else "",
         f"合计 {scores.fused:.2f}",
         "" if scores.rerank is None else f"重排 {scores.rerank:.3f}",

@@ -40,6 +40,8 @@ from kb.rows import (
 
 BUSY_SECONDS = 30.0
 
+TokenRows = NDArray[np.int8]
+
 
 @dataclass(frozen=True, slots=True)
 class StoredPassage:
@@ -190,11 +192,13 @@ class Store:
         vectors: NDArray[np.float32],
         tables: Sequence[ReportTable] = (),
         sources: str = "",
+        tokens: Sequence[TokenRows] = (),
     ) -> None:
         """Add a document with all that belongs to it, in one transaction. `sources` is kept for `set_metadata`.
 
         A live document at the same path is marked as superseded by it, and keeps its passages. A document with the
-        same id is replaced. `vectors` are (len(units), dim) unit rows; they are stored as float16.
+        same id is replaced. `vectors` are (len(units), dim) unit rows; they are stored as float16. `tokens` are those
+        of each passage, or of none.
         """
         with transaction(self._db):
             self._db.execute("DELETE FROM documents WHERE id = ?", (document.id,))
@@ -214,6 +218,8 @@ class Store:
             )
             rows = self._insert_passages(document.id, tagged.passages)
             self._insert_units(rows, units, vectors)
+            if tokens:
+                self._insert_tokens(dict(zip(rows.values(), tokens, strict=True)))
             self._insert_tags(document.id, rows, tagged)
             self._move_on()
 
@@ -235,6 +241,13 @@ class Store:
                 (rows[unit.passage_id], unit.start, unit.end, unit.whole, vector.tobytes())
                 for unit, vector in zip(units, vectors.astype(np.float16), strict=True)
             ],
+        )
+
+    def _insert_tokens(self, tokens: Mapping[int, TokenRows]) -> None:
+        """Insert the tokens of passages, by their row numbers."""
+        self._db.executemany(
+            "INSERT INTO tokens VALUES (?, ?, ?)",
+            [(row, len(vectors), vectors.tobytes()) for row, vectors in tokens.items()],
         )
 
     def _insert_tags(self, document: str, rows: Mapping[str, int], tagged: TaggedDocument) -> None:
@@ -289,17 +302,21 @@ class Store:
                 [(text, vector.astype(np.float32).tobytes()) for text, vector in vectors.items()],
             )
 
-    def replace_vectors(self, model: Model, units: Sequence[int], vectors: NDArray[np.float32]) -> None:
+    def replace_vectors(
+        self, model: Model, units: Sequence[int], vectors: NDArray[np.float32], tokens: Mapping[int, TokenRows]
+    ) -> None:
         """Give units, by their row numbers, the vectors of another model, (len(units), dim), in one transaction.
 
-        The rows of texts that are compared with passages are dropped: they come from the old model, and so does what
-        the passages were tagged by.
+        `tokens` are those of passages, by their row numbers; what there was of tokens goes. The rows of texts that are
+        compared with passages are dropped: they come from the old model, and so does what the passages were tagged by.
         """
         with transaction(self._db):
             self._db.executemany(
                 "UPDATE units SET vector = ? WHERE row = ?",
                 [(vector.tobytes(), row) for row, vector in zip(units, vectors.astype(np.float16), strict=True)],
             )
+            self._db.execute("DELETE FROM tokens")
+            self._insert_tokens(tokens)
             self._db.execute("DELETE FROM phrases")
             values = {"model": model.name, "dim": model.dim, "tagged_by": ""}
             self._db.executemany(
@@ -451,6 +468,17 @@ class Store:
             some = self._passages(f"p.row IN ({marks(len(chunk))})", tuple(chunk))
             found |= {stored.row: stored for stored in some}
         return [found[row] for row in rows if row in found]
+
+    def tokens(self, rows: Sequence[int]) -> dict[int, TokenRows]:
+        """The tokens of passages, (tokens, columns), by their row numbers; those that have none are left out."""
+        found: dict[int, TokenRows] = {}
+        for chunk in chunks(rows):
+            stored = self._db.execute(
+                f"SELECT passage, count, vectors FROM tokens WHERE count AND passage IN ({marks(len(chunk))})",
+                tuple(chunk),
+            )
+            found |= {row: np.frombuffer(vectors, np.int8).reshape(count, -1) for row, count, vectors in stored}
+        return found
 
     def live_passages(self) -> Iterator[StoredPassage]:
         """Every passage of the live documents in reading order, documents by file name."""
