@@ -27,7 +27,7 @@ def quotes(library: Library) -> list:
 
 def test_all_quotes_of_answers_stand_where_they_are_cited(library: Library) -> None:
     verdicts = [check_quote(quote, citation, reports()) for quote, citation in quotes(library)]
-    assert len(verdicts) > 30
+    assert len(verdicts) > 20
     assert all(verdict.stands for verdict in verdicts)
     assert sum(verdict.covered for verdict in verdicts) >= 0.99 * len(verdicts)
     assert sum(verdict.tight for verdict in verdicts) >= 0.99 * sum(verdict.boxes for verdict in verdicts)
@@ -72,7 +72,7 @@ def test_a_small_change_is_seen(library: Library, change: Callable[[str, int], s
         if plain(changed) != plain(line) and len(line) > 12:
             tried += 1
             seen += not check_quote(quote.replace(line, changed), citation, reports()).stands
-    assert tried > 30
+    assert tried > 20
     assert seen >= 0.97 * tried
 
 

@@ -26,7 +26,7 @@ MAX_BANKS = 20
 FEW_BANKS = 4
 """Banks in an answer to a question for a figure, and beside the banks that a question names."""
 
-STANDS_OUT, STRONG, STRONG_BANKS = 1.2, 2.0, 8
+STANDS_OUT, STRONG, STRONG_BANKS = 1.5, 2.2, 8
 """A passage is evidence of a bank where its score lies so many standard deviations above the mean of the candidates;
 strong evidence from STRONG on, of so many banks at most; the best is always strong. Measured in docs/answers.md."""
 
