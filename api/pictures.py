@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.problems import documented
-from api.routes import INDEX_ERRORS, DocumentId, OfShelf, PassageId
+from api.routes import INDEX_ERRORS, DocumentId, OfShelf, PassageId, refuse_unknown
 from kb.errors import (
     BadInput,
     FileChanged,
@@ -92,8 +92,7 @@ def page_picture(
 
     It is drawn from the report's file, which must still be the one that was read.
     """
-    if unknown := sorted(set(request.query_params) - set(PARAMETERS)):
-        raise UnknownName(f"unknown parameter {unknown[0][:50]!r}; there are {', '.join(PARAMETERS)}")
+    refuse_unknown(request, PARAMETERS)
     with shelf.borrow() as library:
         store = library.store
         stored = store.passage(passage) if passage else None

@@ -99,6 +99,12 @@ def several(description: str, example: str | int) -> object:
     return Query(max_length=50, description=description + " May be repeated.", examples=[[example]])
 
 
+def refuse_unknown(request: Request, known: Sequence[str]) -> None:
+    """Raise UnknownName for a parameter that there is not, which would otherwise do nothing."""
+    if unknown := sorted(set(request.query_params) - set(known)):
+        raise UnknownName(f"unknown parameter {unknown[0][:50]!r}; there are {', '.join(known)}")
+
+
 class ReadFilters:
     """Filters from the address, of an endpoint that takes some other parameters beside them."""
 
@@ -118,9 +124,7 @@ class ReadFilters:
 
         Raises UnknownName for a parameter that there is not, which would otherwise filter nothing.
         """
-        unknown = sorted(set(request.query_params) - set(self._known))
-        if unknown:
-            raise UnknownName(f"unknown parameter {unknown[0][:50]!r}; there are {', '.join(self._known)}")
+        refuse_unknown(request, self._known)
         return Filters(bank, dimension, topic, year, report)
 
 

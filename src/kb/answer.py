@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from kb.banks import BankBook
+from kb.banks import BankBook, Mention
 from kb.cite import cite
 from kb.errors import QuoteNotFound
 from kb.gist import gist_of
@@ -66,7 +66,8 @@ def ask(
     """
     check_question(question)
     row, wanted = library.embed([question])[0], filters or Filters()
-    found = library.search_row(question, row, LOOKED_AT, wanted)
+    candidates = library.find(question, row, wanted)
+    found = library.result(candidates, LOOKED_AT)
     coverage = measure_coverage(library.store)
     answer = Answer(question, True, (), (), coverage, 0, 0, found.filters, found.understood, found.confidence)
     if found.abstained:
@@ -80,8 +81,8 @@ def ask(
     order = order_banks(of_banks, named)
     limit = banks or usual_limit(found.understood, len(named.intersection(order)))
     shown = {bank: of_banks[bank] for bank in order[:limit]}
-    evidence, dropped = gather(library.store, shown | of_none, strong_banks(shown, named) | {""}, points, named)
-    words = library.weigh_words(question)
+    evidence, dropped = to_evidence(library.store, shown | of_none, strong_banks(shown, named) | {""}, points, named)
+    words = library.weigh_words(candidates)
     return replace(
         answer,
         abstained=not evidence,
@@ -132,7 +133,7 @@ def strong_banks(quotes: Mapping[str, Sequence[Quote]], named: Collection[str]) 
     return {*named, *order[:1], *(bank for bank in order if quotes[bank][0].hit.score >= STRONG)}
 
 
-def gather(
+def to_evidence(
     store: Store,
     quotes: Mapping[str, Sequence[Quote]],
     strong: Collection[str],
@@ -205,7 +206,7 @@ def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:
     if not banks:
         return {"": best}
     mentions = book.mentions(text)
-    if len(banks) == 1 and is_told_of(banks[0], hit, book):
+    if len(banks) == 1 and is_told_of(banks[0], hit, mentions, book):
         return {banks[0]: best}
     least = max((sentence.score for sentence in hit.sentences), default=0.0) - ASIDE
     quotes: dict[str, tuple[int, int]] = {}
@@ -221,13 +222,16 @@ def quotes_by_bank(hit: Hit, book: BankBook) -> dict[str, tuple[int, int]]:
     return quotes or {"": best}
 
 
-def is_told_of(bank: str, hit: Hit, book: BankBook) -> bool:
+def is_told_of(bank: str, hit: Hit, mentions: Sequence[Mention], book: BankBook) -> bool:
     """Whether the quote of a passage about one bank tells of that bank: not where it is said of banks in general, or
-    stands in a point of a list and only other points name the bank. What stands under its name is all told of it."""
+    stands in a point of a list and only other points name the bank. What stands under its name is all told of it.
+
+    `mentions` are those of the passage's text.
+    """
     if any(mention.name == bank for mention in book.mentions("\n".join(hit.passage.heading))):
         return True
     text = hit.passage.text
-    places = [mention.start for mention in book.mentions(text) if mention.name == bank]
+    places = [mention.start for mention in mentions if mention.name == bank]
     if any(hit.quote_at <= place < hit.quote_at + len(hit.quote) for place in places):
         return True
     points = {point_of(text, place) for place in places}

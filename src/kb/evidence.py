@@ -84,7 +84,7 @@ def gather(library: Library, question: str, filters: Filters, cut: float = STAND
     row = library.embed([question])[0]
     found = library.find(question, row, Filters())
     candidates = tuple(found.candidates.rows.tolist())
-    result = library.search_row(question, row, max(1, len(candidates)), Filters())
+    result = library.result(found, max(1, len(candidates)))
     evidence = Evidence(question, known, reports, found.asked, result.confidence, result.abstained)
     if result.abstained:
         return evidence
@@ -150,7 +150,7 @@ def to_findings(
     for hit in result.hits:
         if scores.keys().isdisjoint({hit.passage.id, *(twin.passage.id for twin in hit.also)}):
             continue
-        for bank, document, passage, start, end in quotes_of(hit, library.catalogue.book):
+        for bank, document, passage, start, end in quotes_with_twins(hit, library.catalogue.book):
             if passage.id not in scores or (asked and bank not in asked):
                 continue
             try:
@@ -162,7 +162,7 @@ def to_findings(
     return tuple(sorted(findings, key=lambda finding: -finding.score)), dropped
 
 
-def quotes_of(hit: Hit, book: BankBook) -> Iterator[tuple[str, Document, Passage, int, int]]:
+def quotes_with_twins(hit: Hit, book: BankBook) -> Iterator[tuple[str, Document, Passage, int, int]]:
     """The quotes of a hit, and of the passages that say the same, by the banks of which the words of each tell."""
     quotes = quotes_by_bank(hit, book)
     for bank, (start, end) in quotes.items():

@@ -162,10 +162,17 @@ class Library:
 
     def search_row(self, query: str, row: Embedded, top: int, filters: Filters, explain: bool = False) -> SearchResult:
         """The same for a question that is embedded already."""
+        return self.result(self.find(query, row, filters), top, explain)
+
+    def find(self, query: str, row: Embedded, filters: Filters) -> Found:
+        """What both sides bring for a question that is embedded already. Raises UnknownName and NothingMatches."""
         with self._lock:
-            found = self._find(query, row, filters)
-            fused = fuse_found(found, self.settings.dense_weight)
-            ranked, reranked = self._rerank(query, in_order(found.candidates, fused))
+            return self._find(query, row, filters)
+
+    def result(self, found: Found, top: int, explain: bool = False) -> SearchResult:
+        """The best passages of what was found, and whether it answers the question."""
+        with self._lock:
+            fused, ranked, reranked = self._in_order(found)
             groups = self._choose(found, ranked, max(top, JUDGED))
             signs = self._read_signs(found, groups[:JUDGED])
             hits = self._to_hits(found, groups[:top], fused)
@@ -176,12 +183,7 @@ class Library:
             explanation = Explanation(found.rarities, weight, signs) if explain else None
         confidence = probability(signs) if hits else 0.0
         abstained = not hits or confidence < self.settings.abstain_below
-        return SearchResult(query, found.filters, hits, abstained, found.understood, explanation, confidence)
-
-    def find(self, query: str, row: Embedded, filters: Filters) -> Found:
-        """What both sides bring for a question that is embedded already. Raises UnknownName and NothingMatches."""
-        with self._lock:
-            return self._find(query, row, filters)
+        return SearchResult(found.query, found.filters, hits, abstained, found.understood, explanation, confidence)
 
     def rank(self, found: Found, dense_weight: float, top: int) -> tuple[list[StoredPassage], float]:
         """The best passages with another weight of the dense score, before any reranker; and the confidence then."""
@@ -195,16 +197,20 @@ class Library:
         """The best passages among those that are about a bank, for a question that is embedded already."""
         with self._lock:
             found = self._find(query, row, filters, self._about_banks)
-            fused = fuse_found(found, self.settings.dense_weight)
-            ranked, _ = self._rerank(query, in_order(found.candidates, fused))
+            fused, ranked, _ = self._in_order(found)
             return self._to_hits(found, self._choose(found, ranked, top), fused)
 
-    def weigh_words(self, query: str) -> dict[str, float]:
+    def weigh_words(self, found: Found) -> dict[str, float]:
         """The words of a question, and those of its synonyms, each with its rarity in the corpus."""
+        words = {word for clue in found.clues for way in (clue.words, *clue.others) for word in way}
         with self._lock:
-            clues = clues_of(self._bare(query, self._understand(query)), self._synonyms.current())
-            words = {word for clue in clues for way in (clue.words, *clue.others) for word in way}
             return {word: self._derived.lexical.rarity(word) for word in words}
+
+    def _in_order(self, found: Found) -> tuple[Scores, NDArray[np.int64], dict[int, float]]:
+        """The fused scores of the candidates, their rows in the final order, and the reranker's scores of the first."""
+        fused = fuse_found(found, self.settings.dense_weight)
+        ranked, reranked = self._rerank(found.query, in_order(found.candidates, fused))
+        return fused, ranked, reranked
 
     def _find(self, query: str, row: Embedded, filters: Filters, within: NDArray[np.int64] | None = None) -> Found:
         """Candidates among the passages that match the filters, and among those `within`, if any are given."""
