@@ -1,19 +1,26 @@
 """The derived indexes: BM25 under filters, sets that are stamped, and made again when broken."""
 
-import json
+import errno
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
+import kb.derived
 import kb.lexical
 from kb.catalogue import STORE_FILE
-from kb.derived import DerivedFiles, build_derived, open_derived, prune_derived
+from kb.derived import Contents, Derived, DerivedFiles, Growth, open_derived, prune_derived, read_derived
+from kb.errors import DiskFull
 from kb.lexical import LexicalIndex
+from kb.records import Document, Field, Tag, TaggedDocument, Unit
 from kb.settings import Settings
-from kb.store import Store
+from kb.store import Failure, Store
 from kb.synonyms import Clue, SynonymTable, clues_of
+from kb.vectors import VectorFiles
 
 
 def clues(question: str) -> list[Clue]:
@@ -54,36 +61,163 @@ def test_query_syntax_is_only_words(library_settings: Settings, query: str) -> N
         assert isinstance(derived.lexical.search(clues(query), 5, None), dict)
 
 
-@pytest.mark.parametrize("harm", ["missing", "no stamp", "truncated", "other stamp", "before lists"])
+@pytest.mark.parametrize("harm", ["missing", "no stamp", "truncated", "no passages", "of an older kb"])
 def test_broken_derived_files_are_made_again(copied_settings: Settings, harm: str) -> None:
     index = copied_settings.index
     with Store.open(index / STORE_FILE) as store:
-        files = DerivedFiles.of(index, store.snapshot())
+        files = DerivedFiles.of(index, Contents.of(store))
         if harm == "missing":
             shutil.rmtree(files.folder)
         elif harm == "no stamp":
             files.stamp.unlink()
         elif harm == "truncated":
-            files.rows.write_bytes(files.rows.read_bytes()[:5000])
-        elif harm == "before lists":
-            files.stamp.write_text(files.stamp.read_text().replace('"lists": 0, ', ""))
+            files.vectors.rows.write_bytes(files.vectors.rows.read_bytes()[:5000])
+        elif harm == "no passages":
+            shutil.rmtree(files.lexical)
+            LexicalIndex.build(files.lexical, [])
         else:
-            files.stamp.write_text(files.stamp.read_text().replace('"passages": ', '"passages": 1'))
+            files.stamp.write_text('{"generation": 4, "model": "packaged"}')
         derived = open_derived(store, index)
-        assert derived.vectors.agrees_with(*store.unit_rows())
-        assert set(derived.lexical.rows()) == {stored.row for stored in store.live_passages()}
+        assert_fits(derived, store)
         assert files.exist()
 
 
-def test_sets_of_other_generations_are_pruned(copied_settings: Settings) -> None:
+def assert_fits(derived: Derived, store: Store) -> None:
+    """A set holds what the store holds."""
+    assert derived.vectors.agrees_with(*store.unit_rows())
+    assert set(derived.lexical.rows()) == {stored.row for stored in store.live_passages()}
+
+
+def test_sets_of_other_states_are_pruned(copied_settings: Settings) -> None:
     index = copied_settings.index
     with Store.open(index / STORE_FILE) as store:
-        generation = store.snapshot()
         (index / "derived" / "new-left-by-a-kill").mkdir()
         (index / "derived" / "1000").mkdir()
-        build_derived(store, index)
-        prune_derived(index, generation)
-    assert [folder.name for folder in (index / "derived").iterdir()] == [str(generation)]
+        open_derived(store, index)
+        prune_derived(store, index)
+        assert [folder.name for folder in (index / "derived").iterdir()] == [Contents.of(store).key]
+
+
+@pytest.fixture
+def growing(copied_settings: Settings) -> Iterator[tuple[Store, Path]]:
+    """A store whose changes are followed by derived indexes."""
+    with Store.open_to_change(copied_settings.index / STORE_FILE) as store:
+        Growth(copied_settings.index).begin(store)
+        yield store, copied_settings.index
+
+
+def twin(store: Store, document: Document, name: str, turn: bool = False) -> None:
+    """Add a copy of a stored document, as of another file; with other rows, if told."""
+    old = store.passages_of(document.id)
+    ids = {one.passage.id: f"{name}-{one.passage.id}" for one in old}
+    tagged = TaggedDocument(tuple(replace(one.passage, id=ids[one.passage.id]) for one in old), {}, ())
+    passages = {one.row: ids[one.passage.id] for one in old}
+    found, vectors = store.unit_rows(document.id)
+    units = [Unit(passages[unit.passage_row], unit.start, unit.end, unit.whole) for unit in found]
+    about = replace(document, id=name, sha256=name, path=f"/{name}", file=name)
+    store.add_document(about, store.pages(document.id), tagged, units, -vectors if turn else vectors)
+
+
+def retagged(tagged: TaggedDocument) -> TaggedDocument:
+    """Passages that are all about one bank now."""
+    tag = Tag(Field.BANK, "青岛银行", 1.0, ())
+    return replace(tagged, passages=tuple(replace(one, tags=(tag,)) for one in tagged.passages))
+
+
+def test_each_change_has_a_set_that_equals_one_made_anew(growing: tuple[Store, Path], tmp_path: Path) -> None:
+    store, index = growing
+    first, second, *_ = store.documents()
+    changes = {
+        "add": lambda: twin(store, first, "one"),
+        "add another": lambda: twin(store, second, "two"),
+        "tag": lambda: store.retag([(first.id, retagged(store.tagged(first.id)))]),
+        "remove": lambda: store.remove_document(second.id),
+        "remove the last": lambda: store.remove_document("two"),
+        "take its row numbers": lambda: twin(store, first, "three"),
+        "read it again, with other rows in the same numbers": lambda: twin(store, first, "three", turn=True),
+        "replace": lambda: twin(store, first, "one"),
+        "tell of it": lambda: store.set_metadata(replace(first, title="另一个题目"), ""),
+        "fail": lambda: store.note_failure(Failure("/x.pdf", "", "broken")),
+        "tag all": lambda: store.retag([(d.id, retagged(store.tagged(d.id))) for d in store.documents()]),
+    }
+    asked = clues("青岛银行 银行 数据 风险 人才")
+    for number, (name, change) in enumerate(changes.items()):
+        change()
+        files = DerivedFiles.of(index, Contents.of(store))
+        assert files.exist(), name
+        grown = read_derived(files, Contents.of(store))
+        assert_fits(grown, store)
+        anew = open_derived(store, tmp_path / str(number))
+        assert grown.lexical.search(asked, 500, None) == pytest.approx(anew.lexical.search(asked, 500, None)), name
+        assert {folder.name for folder in (index / "derived").iterdir()} >= {files.folder.name}
+    assert len(list((index / "derived").iterdir())) <= 2
+
+
+def test_a_set_shares_with_the_one_before_it_what_stays(growing: tuple[Store, Path]) -> None:
+    store, index = growing
+    before = DerivedFiles.of(index, Contents.of(store))
+    kept = {file.name for file in before.lexical.iterdir()}
+    twin(store, store.documents()[0], "one")
+    after = DerivedFiles.of(index, Contents.of(store))
+    assert after.vectors.rows.samefile(before.vectors.rows)
+    segments = [name for name in kept if name.endswith((".store", ".term", ".idx"))]
+    assert segments and all((after.lexical / name).samefile(before.lexical / name) for name in segments)
+    assert_fits(read_derived(after, Contents.of(store)), store)
+
+
+def test_an_open_set_stays_as_it_is_while_others_grow_out_of_it(growing: tuple[Store, Path]) -> None:
+    store, index = growing
+    with Store.open(index / STORE_FILE) as reader:
+        old = open_derived(reader, index)
+        for name in ("one", "two", "three"):
+            twin(store, store.documents()[0], name)
+        assert_fits(old, reader)
+        reader.refresh()
+        assert_fits(open_derived(reader, index), reader)
+
+
+def test_a_reader_whose_set_is_gone_takes_that_of_the_present(growing: tuple[Store, Path]) -> None:
+    store, index = growing
+    with Store.open(index / STORE_FILE) as reader:
+        reader.snapshot()
+        for name in ("one", "two", "three"):
+            twin(store, store.documents()[0], name)
+        sets = {folder.name for folder in (index / "derived").iterdir()}
+        found = open_derived(reader, index)
+        assert found.stamp.contents == Contents.of(store)
+        assert {folder.name for folder in (index / "derived").iterdir()} == sets
+
+
+def test_a_change_whose_set_cannot_be_made_is_undone(
+    growing: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, index = growing
+    before, contents = store.generation(), Contents.of(store)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as patch:
+        patch.setattr(VectorFiles, "add", Mock(side_effect=full))
+        with pytest.raises(DiskFull, match="derived"):
+            twin(store, store.documents()[0], "one")
+    assert (store.generation(), Contents.of(store)) == (before, contents)
+    assert_fits(read_derived(DerivedFiles.of(index, contents), contents), store)
+    twin(store, store.documents()[0], "one")
+    assert_fits(read_derived(DerivedFiles.of(index, Contents.of(store)), Contents.of(store)), store)
+
+
+@pytest.mark.parametrize("harm", ["stamp", "rows", "tantivy", "all"])
+def test_a_set_that_is_damaged_is_not_grown_from(growing: tuple[Store, Path], harm: str) -> None:
+    store, index = growing
+    files = DerivedFiles.of(index, Contents.of(store))
+    if harm == "stamp":
+        files.stamp.write_text("{")
+    elif harm == "rows":
+        files.vectors.rows.unlink()
+    elif harm == "tantivy":
+        (files.lexical / "meta.json").write_text("{}")
+    else:
+        shutil.rmtree(files.folder)
+    twin(store, store.documents()[0], "one")
+    assert_fits(read_derived(DerivedFiles.of(index, Contents.of(store)), Contents.of(store)), store)
 
 
 def test_an_empty_store_has_empty_indexes(tmp_path: Path) -> None:
@@ -91,11 +225,14 @@ def test_an_empty_store_has_empty_indexes(tmp_path: Path) -> None:
     assert index.search(clues("银行"), 5, None) == {}
 
 
-def test_an_index_of_words_cut_otherwise_is_made_again(copied_settings: Settings) -> None:
-    folder = copied_settings.index
-    with Store.open(folder / STORE_FILE) as store:
-        stamp = DerivedFiles.of(folder, store.snapshot()).stamp
-        before = json.loads(stamp.read_text("utf-8"))
-        stamp.write_text(json.dumps(before | {"words": "another dictionary"}), "utf-8")
-        open_derived(store, folder)
-        assert json.loads(stamp.read_text("utf-8")) == before
+def test_an_index_of_words_cut_otherwise_is_made_again(
+    growing: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, index = growing
+    contents = Contents.of(store)
+    monkeypatch.setattr(kb.derived, "dictionary_digest", lambda: "another dictionary")
+    assert Contents.of(store).key != contents.key
+    store.note_failure(Failure("/x.pdf", "", "a change of nothing that is derived"))
+    assert DerivedFiles.of(index, Contents.of(store)).exist()
+    with pytest.raises(ValueError, match="other contents"):
+        read_derived(DerivedFiles.of(index, contents), Contents.of(store))

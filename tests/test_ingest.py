@@ -11,11 +11,11 @@ import pdfs
 import pytest
 from filelock import FileLock
 
-from kb import build, writing
+from kb import build
 from kb.answer import ask
 from kb.build import find_files, ingest, remove
 from kb.catalogue import STORE_FILE
-from kb.errors import BadInput, IndexBusy, ModelMismatch, UnknownName
+from kb.errors import BadInput, DiskFull, IndexBusy, ModelMismatch, UnknownName
 from kb.export import answer_json
 from kb.metadata import NOTHING, Given, Metadata
 from kb.records import Document, Filters
@@ -219,11 +219,34 @@ def test_a_failure_while_storing_leaves_the_old_state(settings: Settings, monkey
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(Store, "_insert_passages", fail)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(DiskFull, match="no space is left"):
         run(settings, OTHER)
     monkeypatch.undo()
     with Store.open(settings.index / STORE_FILE) as store:
         assert [document.file for document in store.documents()] == [SMALL.name]
+    assert check(settings) == ()
+
+
+def test_a_file_may_be_known_by_another_name(settings: Settings, tmp_path: Path) -> None:
+    def ingest_as(path: Path, name: str) -> str:
+        report = ingest([path], settings, Quick, Silent(), name=name)
+        return report.outcomes[0].what
+
+    def live() -> list[str]:
+        with Store.open(settings.index / STORE_FILE) as store:
+            return [document.file for document in store.documents()]
+
+    (tmp_path / "uploads").mkdir()
+    first, second = tmp_path / "uploads" / "a1b2.pdf", tmp_path / "uploads" / "c3d4.pdf"
+    shutil.copy(SMALL, first)
+    shutil.copy(OTHER, second)
+    assert (ingest_as(first, "年报.pdf"), live()) == ("added", ["年报.pdf"])
+    assert (ingest_as(first, "年报.pdf"), live()) == ("unchanged", ["年报.pdf"])
+    assert (ingest_as(first, "年报2022.pdf"), live()) == ("moved", ["年报2022.pdf"])
+    assert (ingest_as(second, "年报2022.pdf"), live()) == ("replaced", ["年报2022.pdf"])
+    with Store.open(settings.index / STORE_FILE) as store:
+        assert len(store.documents(live=False)) == 2
+        assert store.documents()[0].path == str(second)
     assert check(settings) == ()
 
 
@@ -239,11 +262,11 @@ def test_several_processes_read_the_same_as_one(settings: Settings, tmp_path: Pa
     assert texts(settings) == texts(two)
 
 
-def test_one_writer_at_a_time(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "LOCK_SECONDS", 0.1)
+def test_one_writer_at_a_time(settings: Settings) -> None:
+    hurried = settings.model_copy(update={"lock_seconds": 0.1})
     settings.index.mkdir()
     with FileLock(settings.index / "writing.lock"), pytest.raises(IndexBusy, match="another process"):
-        run(settings, SMALL)
+        run(hurried, SMALL)
 
 
 def test_another_model_is_refused_before_anything_is_read(copied_settings: Settings) -> None:

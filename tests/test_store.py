@@ -267,8 +267,60 @@ def test_another_schema_is_refused(store: Store, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "kb.sqlite") as db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
     db.close()
-    with pytest.raises(IndexDamaged, match="schema 99.*ingest the reports again"):
+    for opened in (Store.open, Store.open_to_change):
+        with pytest.raises(IndexDamaged, match="schema 99.*a later kb"):
+            opened(tmp_path / "kb.sqlite")
+    with sqlite3.connect(tmp_path / "kb.sqlite") as db:
+        db.execute("UPDATE meta SET value = '3' WHERE key = 'schema'")
+    db.close()
+    with pytest.raises(IndexDamaged, match="schema 3.*ingest the reports again"):
+        Store.open_to_change(tmp_path / "kb.sqlite")
+
+
+def test_a_store_of_schema_4_is_brought_up_when_it_is_opened_to_be_changed(store: Store, tmp_path: Path) -> None:
+    add(store, document(), passage("p1", "青岛银行"), passage("p2", "北京银行"))
+    editions = store.editions()
+    with sqlite3.connect(tmp_path / "kb.sqlite") as db:
+        for column in ("edition", "tagging", "first_row", "end_row"):
+            db.execute(f"ALTER TABLE documents DROP COLUMN {column}")
+        db.execute("UPDATE meta SET value = '4' WHERE key = 'schema'")
+    db.close()
+    with pytest.raises(IndexDamaged, match="schema 4.*loses nothing: kb retag"):
         Store.open(tmp_path / "kb.sqlite")
+    with Store.open_to_change(tmp_path / "kb.sqlite") as again:
+        assert [(one.document, one.first, one.end) for one in again.editions()] == [
+            (one.document, one.first, one.end) for one in editions
+        ]
+        assert all(one.token for one in again.editions())
+        again.remove_document(editions[0].document)
+    with Store.open(tmp_path / "kb.sqlite") as opened:
+        assert opened.editions() == []
+
+
+def test_an_edition_changes_with_its_words_alone(store: Store) -> None:
+    add(store, document(), passage("p1", "青岛银行"), passage("p2", "北京银行"))
+    (first,) = store.editions()
+    about = store.documents()[0]
+    store.set_metadata(replace(about, title="另一个题目"), "")
+    store.note_failure(Failure("/x.pdf", "", "broken"))
+    assert store.editions() == [first]
+    store.retag([(about.id, store.tagged(about.id))])
+    (second,) = store.editions()
+    assert second == replace(first, tagging=second.tagging) and second.tagging != first.tagging
+
+
+def test_a_change_that_is_refused_before_it_is_seen_is_undone(store: Store) -> None:
+    add(store, document(), passage("p1", "青岛银行"))
+    seen: list[int] = []
+
+    def refuse(changed: Store) -> None:
+        seen.append(len(changed.editions()))
+        raise OSError("no space")
+
+    store.before_commit = refuse
+    with pytest.raises(OSError, match="no space"):
+        store.remove_document(store.documents()[0].id)
+    assert (seen, len(store.documents())) == ([0], 1)
 
 
 # Tags, figures, cases

@@ -1,5 +1,7 @@
 """Units by meaning: exact against numpy while they are few, near it by lists, never what a filter forbids."""
 
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 import kb.vectors
 from kb.store import UnitRow
-from kb.vectors import VectorIndex
+from kb.vectors import VectorFiles, VectorIndex
 
 
 def units_of(count: int) -> list[UnitRow]:
@@ -39,8 +41,18 @@ def nearest_by_numpy(
     return list(dict.fromkeys(rows[:count]))
 
 
-def paths(folder: Path) -> tuple[Path, Path, Path]:
-    return folder / "vectors.faiss", folder / "rows.npy", folder / "units.npy"
+def written(folder: Path, units: Sequence[UnitRow], vectors: np.ndarray) -> VectorFiles:
+    """All units as files in a new folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = VectorFiles(folder)
+    files.add(0, units, vectors)
+    files.renew_lists(len(units), vectors.shape[1])
+    return files
+
+
+def read(files: VectorFiles, count: int, dim: int = 16) -> VectorIndex:
+    """All of the first so many units."""
+    return VectorIndex.read(files, [(0, count)], count, dim)
 
 
 @pytest.fixture
@@ -100,24 +112,91 @@ def test_a_filter_holds_in_lists_and_loses_no_passage_of_few(allowed: Sequence[i
 
 @pytest.mark.usefixtures("with_lists")
 def test_the_same_rows_have_the_same_lists(tmp_path: Path) -> None:
-    units, vectors = clustered_index()
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        VectorIndex.build(units, vectors).write(*paths(tmp_path / name))
-    assert (tmp_path / "one/vectors.faiss").read_bytes() == (tmp_path / "two/vectors.faiss").read_bytes()
+    files = [written(tmp_path / name, *clustered_index()) for name in ("one", "two")]
+    assert files[0].lists.read_bytes() == files[1].lists.read_bytes()
 
 
 @pytest.mark.usefixtures("with_lists")
 def test_lists_that_do_not_hold_the_rows_do_not_agree(tmp_path: Path) -> None:
     units, vectors = clustered_index()
-    VectorIndex.build(units, vectors).write(*paths(tmp_path))
-    assert VectorIndex.read(*paths(tmp_path)).agrees_with(units, vectors)
-    turned = np.roll(vectors, 1, axis=0)
-    VectorIndex.build(units, turned).write(tmp_path / "vectors.faiss", tmp_path / "r", tmp_path / "u.npy")
-    assert not VectorIndex.read(*paths(tmp_path)).agrees_with(units, vectors)  # its lists are those of other rows
-    VectorIndex.build(units[:-4], vectors[:-4]).write(tmp_path / "vectors.faiss", tmp_path / "r", tmp_path / "u.npy")
-    with pytest.raises(ValueError, match="3996 in the FAISS index"):
-        VectorIndex.read(*paths(tmp_path))
+    files = written(tmp_path / "right", units, vectors)
+    assert read(files, 4000).agrees_with(units, vectors)
+    turned = written(tmp_path / "turned", units, np.roll(vectors, 1, axis=0))
+    shutil.copyfile(turned.lists, files.lists)
+    assert not read(files, 4000).agrees_with(units, vectors)  # its lists are those of other rows
+    with pytest.raises(ValueError, match="3000 rows, 4000 in the lists"):
+        read(files, 3000)
+
+
+@pytest.mark.usefixtures("with_lists")
+def test_what_is_added_is_found_at_once_and_put_into_lists_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kb.vectors, "TAIL", 300)
+    units, vectors = clustered_index(4800)
+    files = written(tmp_path, units[:4000], vectors[:4000])
+    for end, listed in ((4200, 4000), (4400, 4400), (4800, 4800)):
+        begin = {4200: 4000, 4400: 4200, 4800: 4400}[end]
+        files.add(begin, units[begin:end], vectors[begin:end])
+        files.renew_lists(end, 16)
+        assert (lists := files.open_lists()) is not None and lists.ntotal == listed
+        index = read(files, end)
+        assert index.agrees_with(units[:end], vectors[:end])
+        for at in range(begin, end, 40):
+            assert index.nearest_passages(vectors[at], 3, None)[0] == units[at].passage_row
+            some = np.arange(units[at].passage_row, 1200)
+            assert index.nearest_passages(vectors[at], 300, some)[0] == units[at].passage_row
+
+
+@pytest.mark.usefixtures("with_lists")
+def test_lists_are_learnt_anew_where_others_would_fit_better(tmp_path: Path) -> None:
+    units, vectors = clustered_index(12_000)
+    files = written(tmp_path, units[:1200], vectors[:1200])
+    assert read(files, 1200).lists == int(1.5 * 1200**0.5)
+    files.add(1200, units[1200:], vectors[1200:])
+    files.renew_lists(12_000, 16)  # under the default of TAIL too
+    assert read(files, 12_000).lists == int(1.5 * 12_000**0.5)
+
+
+@pytest.mark.usefixtures("with_lists")
+@pytest.mark.parametrize("count", [240, 4000])
+def test_what_is_left_out_is_never_found(tmp_path: Path, count: int) -> None:
+    units, vectors = clustered_index(count)
+    files = written(tmp_path, units, vectors)
+    half, quarter = count // 2, count // 4
+    index = VectorIndex.read(files, [(0, quarter), (half, half)], count, 16)
+    kept = [*range(quarter), *range(half, count)]
+    assert index.agrees_with([units[at] for at in kept], vectors[kept])
+    gone = {units[at].passage_row for at in range(quarter, half)}
+    for at in range(quarter, half, 25):
+        assert gone.isdisjoint(index.nearest_passages(vectors[at], 100, None))
+        assert index.nearest_passages(vectors[at], 100, np.array(sorted(gone))) == []
+        assert index.nearest_passages(vectors[at - quarter], 3, None)[0] == units[at - quarter].passage_row
+
+
+@pytest.mark.usefixtures("with_lists")
+def test_files_are_written_anew_with_what_is_kept_and_other_sets_stay(tmp_path: Path) -> None:
+    units, vectors = clustered_index()
+    files = written(tmp_path / "old", units, vectors)
+    shutil.copytree(files.folder, tmp_path / "new", copy_function=os.link)
+    new = VectorFiles(tmp_path / "new")
+    new.keep_only([(400, 800), (2000, 1200)], 16)
+    new.renew_lists(2000, 16)
+    kept = [*range(400, 1200), *range(2000, 3200)]
+    assert read(new, 2000).agrees_with([units[at] for at in kept], vectors[kept])
+    assert read(new, 2000).nearest_passages(vectors[2100], 3, None)[0] == units[2100].passage_row
+    assert read(files, 4000).agrees_with(units, vectors)
+
+
+def test_what_a_killed_run_left_behind_the_rows_is_written_over(tmp_path: Path) -> None:
+    units, vectors = random_index()
+    files = written(tmp_path, units[:100], vectors[:100])
+    files.add(100, units[100:180], vectors[100:180])  # and then it was killed
+    other = written(tmp_path / "linked", units[:40], vectors[:40])
+    files.add(100, units[180:], vectors[180:])
+    assert read(files, 120).agrees_with([*units[:100], *units[180:]], vectors[[*range(100), *range(180, 200)]])
+    assert files.rows.stat().st_size == 120 * 16 * 4
+    assert read(other, 40).agrees_with(units[:40], vectors[:40])
 
 
 def test_scores_of_units_are_dot_products() -> None:
@@ -153,9 +232,9 @@ def test_cosines_of_many_passages_are_those_of_each() -> None:
 
 def test_written_and_read_again_it_is_the_same(tmp_path: Path) -> None:
     units, vectors = random_index()
-    VectorIndex.build(units, vectors).write(*paths(tmp_path))
-    again = VectorIndex.read(*paths(tmp_path))
-    assert not (tmp_path / "lists.faiss").exists()
+    files = written(tmp_path, units, vectors)
+    assert not files.lists.exists()
+    again = read(files, 200)
     assert again.agrees_with(units, vectors)
     assert not again.agrees_with(units[:-1], vectors[:-1])
     assert not again.agrees_with(units, vectors[::-1])
@@ -163,15 +242,15 @@ def test_written_and_read_again_it_is_the_same(tmp_path: Path) -> None:
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     units, vectors = random_index()
-    VectorIndex.build(units, vectors).write(*paths(tmp_path))
-    VectorIndex.build(units[:8], vectors[:8]).write(tmp_path / "other", tmp_path / "units.npy", tmp_path / "none")
-    with pytest.raises(ValueError, match="8 units, 200 rows"):
-        VectorIndex.read(*paths(tmp_path))
+    files = written(tmp_path, units, vectors)
+    with pytest.raises((ValueError, IndexError)):
+        read(files, 240)
+    with pytest.raises(ValueError, match="by passage"):
+        VectorIndex.read(files, [(100, 50), (0, 50)], 200, 16)
 
 
 def test_an_empty_index_is_written_and_finds_nothing(tmp_path: Path) -> None:
-    VectorIndex.build([], np.empty((0, 8), np.float32)).write(*paths(tmp_path))
-    empty = VectorIndex.read(*paths(tmp_path))
+    empty = read(written(tmp_path, [], np.empty((0, 8), np.float32)), 0, 8)
     assert (len(empty), empty.dim) == (0, 8)
     assert empty.nearest_passages(np.ones(8, np.float32), 5, None) == []
     assert empty.nearest_passages(np.ones(8, np.float32), 5, np.array([1])) == []

@@ -97,7 +97,8 @@ def adapt(settings: Settings, encoder: Encoder, gold: Path, stages: Stages, seed
     questions, digest = load_gold(gold), hash_gold(gold)
     if (answered := sum(bool(question.evidence) for question in questions)) < FEWEST:
         raise BadInput(f"{gold}: {answered} questions with answers are too few to judge by; give {FEWEST} or more")
-    with changing_store(settings.index) as store, draft_in(settings.index) as draft:
+    changing = changing_store(settings.index, "kb adapt", settings.lock_seconds)
+    with changing as store, draft_in(settings.index) as draft:
         check_tagging(settings)
         with Library.open(settings, encoder) as library:
             before = to_run(library, digest, evaluate(library, questions))

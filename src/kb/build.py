@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kb.banks import BankBook
 from kb.catalogue import STORE_FILE, find_report
+from kb.derived import Growth
 from kb.embed import Encoder, embed_units
 from kb.errors import BadInput, KbError, UnreadableFile
 from kb.late import TokenRows
@@ -130,13 +131,13 @@ class Pipeline:
             self._pool = Pool(self.workers, limits, PRELOADED)
         return self._pool
 
-    def read(self, path: Path, sha256: str, book: BankBook, progress: Progress) -> ReadDocument:
-        """Read a file and cut it into passages. Raises UnreadableFile."""
+    def read(self, path: Path, sha256: str, name: str, book: BankBook, progress: Progress) -> ReadDocument:
+        """Read a file, known by its own name or another, and cut it into passages. Raises UnreadableFile."""
         about, pages, blocks = self.read_blocks(path, progress)
         passages = blocks_to_passages(blocks, pages, sha256, lambda text: bool(book.mentions(text)))
         if not passages:
             raise UnreadableFile(f"{path}: no text could be read: {first_problem(pages, about.unit)}")
-        document = describe(path, sha256, about, pages)
+        document = describe(path, sha256, name, about, pages)
         return ReadDocument(document, tuple(pages), tuple(blocks_to_tables(blocks)), tuple(passages))
 
     def read_blocks(self, path: Path, progress: Progress) -> tuple[About, Sequence[Page], Sequence[Block]]:
@@ -197,23 +198,28 @@ def ingest(
     force: bool = False,
     given: Given = NOTHING,
     passwords: Sequence[str] = (),
+    name: str = "",
 ) -> IngestReport:
     """Bring files and folders into the index. A file that fails is noted, and the others go on.
 
     Unchanged files are skipped by their content hash unless `force`; a changed file replaces what was read from
-    the same path. `given` are metadata by hand, for a single file; `passwords` are tried on what is encrypted, and
-    kept nowhere. Raises BadInput for a path that is not there, IndexBusy where another process is writing.
+    the same path. `given` are metadata by hand, for a single file; `name` is what a single file is known by, where
+    that is not its own name: it then also replaces what lies in its folder under that name. `passwords` are tried on
+    what is encrypted, and kept nowhere. Raises BadInput for a path that is not there, IndexBusy where another process
+    is writing.
     """
     files = find_files(paths)
+    doing = f"kb ingest {name or ' '.join(map(str, paths[:3]))}"
     outcomes: list[Outcome] = []
-    with writing(settings.index), open_for_writing(settings, open_encoder) as store:
+    doing = f"kb ingest {name or paths[0]}" + (" …" if len(paths) > 1 else "")
+    with writing(settings.index, doing, settings.lock_seconds), open_for_writing(settings, open_encoder) as store:
         tagger = make_tagger(settings, store, open_encoder)
         if not store.documents(live=False):
             store.note_tagging(digest_of(tagger))
         pipeline = Pipeline(settings, open_encoder, settings.processes, tuple(passwords))
         try:
             for path in files:
-                outcome = ingest_file(path, store, pipeline, tagger, progress, force, given)
+                outcome = ingest_file(path, name or path.name, store, pipeline, tagger, progress, force, given)
                 outcomes.append(outcome)
                 progress.finish(outcome)
         finally:
@@ -226,17 +232,24 @@ def ingest(
 
 
 def ingest_file(
-    path: Path, store: Store, pipeline: Pipeline, tagger: Tagger, progress: Progress, force: bool, given: Given
+    path: Path,
+    name: str,
+    store: Store,
+    pipeline: Pipeline,
+    tagger: Tagger,
+    progress: Progress,
+    force: bool,
+    given: Given,
 ) -> Outcome:
-    """Bring one file in: read, cut, embed, tag, store."""
+    """Bring one file in under a name: read, cut, embed, tag, store."""
     place, sha256 = str(path.resolve()), ""
     try:
         sha256 = hash_file(path)
         beside = read_given(path)
         same = next((d for d in store.documents() if d.sha256 == sha256), None)
         if same and not force:
-            return keep(path, place, same, store, tagger, given, beside)
-        read = read_or_name(path, sha256, pipeline, tagger.book, progress)
+            return keep(path, name, same, store, tagger, given, beside)
+        read = read_or_name(path, sha256, name, pipeline, tagger.book, progress)
         sources = Sources(
             found=metadata_of(read.document), command=given_before(read.document.id, store).overlaid(given)
         )
@@ -246,15 +259,28 @@ def ingest_file(
     except (UnreadableFile, BadInput) as error:
         store.note_failure(Failure(place, sha256, str(error)))
         return Outcome(path, "failed", reason=str(error))
-    replaced = any(document.path == place for document in store.documents())
-    store.add_document(document, read.pages, tagged, units, rows, read.tables, sources.model_dump_json(), tokens)
-    return Outcome(path, "replaced" if replaced else "added", document, len(tagged.passages))
+    old = versions_of(document, store)
+    store.add_document(document, read.pages, tagged, units, rows, read.tables, sources.model_dump_json(), tokens, old)
+    return Outcome(path, "replaced" if old else "added", document, len(tagged.passages))
 
 
-def read_or_name(path: Path, sha256: str, pipeline: Pipeline, book: BankBook, progress: Progress) -> ReadDocument:
+def versions_of(document: Document, store: Store) -> list[str]:
+    """The ids of live documents that a document is a version of: those at its path; those beside it under its name,
+    which two files of a folder can have only where they are known by names given to them."""
+    folder = Path(document.path).parent
+    return [
+        other.id
+        for other in store.documents()
+        if other.path == document.path or other.file == document.file and Path(other.path).parent == folder
+    ]
+
+
+def read_or_name(
+    path: Path, sha256: str, name: str, pipeline: Pipeline, book: BankBook, progress: Progress
+) -> ReadDocument:
     """Read a file; whatever goes wrong with this one file becomes an UnreadableFile, and the others go on."""
     try:
-        return pipeline.read(path, sha256, book, progress)
+        return pipeline.read(path, sha256, name, book, progress)
     except KbError:
         raise
     except Exception as error:  # a page that no one foresaw must not cost the rest of the folder
@@ -271,13 +297,14 @@ def tag_or_name(
         raise UnreadableFile(f"{path}: could not be tagged: {type(error).__name__}: {error}") from error
 
 
-def keep(path: Path, place: str, same: Document, store: Store, tagger: Tagger, given: Given, beside: Given) -> Outcome:
+def keep(path: Path, name: str, same: Document, store: Store, tagger: Tagger, given: Given, beside: Given) -> Outcome:
     """What to do with a file whose content is stored: nothing, or note that it moved, or has other metadata now."""
+    place = str(path.resolve())
     store.forget_failure(place)
-    here = same.path == place
-    moved = not here and not Path(same.path).exists()
+    here = (same.path, same.file) == (place, name)
+    moved = not here and (same.path == place or not Path(same.path).exists())
     if moved or not here and any(document.path == place for document in store.documents()):
-        store.move_document(same.id, place, path.name)  # what was read from this path before is superseded by it
+        store.move_document(same.id, place, name)  # what was read from this path before is superseded by it
     elif not here:
         return Outcome(path, "unchanged", same)
     old = stored_sources(same, store)
@@ -326,7 +353,7 @@ def remove(name: str, settings: Settings) -> Document:
 
     Raises UnknownName where nothing, BadInput where more than one report has this name.
     """
-    with changing_store(settings.index) as store:
+    with changing_store(settings.index, f"kb remove {name}", settings.lock_seconds) as store:
         live = find_report(name, store.documents(), whole=True) if not store.has_document(name) else [name]
         if len(live) > 1:
             raise BadInput(f"{name!r} stands for {len(live)} reports; name one by its id: {', '.join(live)}")
@@ -342,6 +369,7 @@ def open_for_writing(settings: Settings, open_encoder: Callable[[], Encoder]) ->
     store = Store.create(settings.index / STORE_FILE, Model(encoder.name, encoder.dim))
     try:
         check_model(store, encoder, settings.index)
+        Growth(settings.index).begin(store)
     except KbError:
         store.close()
         raise
@@ -390,15 +418,15 @@ def lost_page(number: int, lost: Lost) -> PageLayout:
     return PageLayout(number, 0.0, 0.0, (), (), "", lost.reason)
 
 
-def describe(path: Path, sha256: str, about: About, pages: Sequence[Page]) -> Document:
+def describe(path: Path, sha256: str, name: str, about: About, pages: Sequence[Page]) -> Document:
     """A document's record, with the metadata that were found."""
-    found = find_metadata(path.stem, about.title, about.author, pages, about.opening)
+    found = find_metadata(Path(name).stem, about.title, about.author, pages, about.opening)
     readers = sorted({page.reader for page in pages if page.reader})
     return Document(
         id=sha256[:16],
         sha256=sha256,
         path=str(path.resolve()),
-        file=path.name,
+        file=name,
         title=found.title,
         publisher=found.publisher,
         year=found.year,

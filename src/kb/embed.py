@@ -49,7 +49,9 @@ QUERY_MAP = "query_map.npz"
 
 
 class Encoder(Protocol):
-    """Turns texts into rows whose dot product is the cosine."""
+    """Turns texts into rows whose dot product is the cosine. One equals itself alone."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def name(self) -> str:

@@ -53,8 +53,28 @@ class IndexBusy(KbError):
     """Another process is writing to the index."""
 
 
+class DiskFull(KbError):
+    """No space is left where the index lies; what was being stored is not kept."""
+
+
 class NotFound(KbError):
-    """No document or passage has this id."""
+    """No document, passage or job has this id."""
+
+
+class UploadTooLarge(KbError):
+    """The file is larger than the server takes."""
+
+
+class WrongType(KbError):
+    """The content of the file is none that can be read, whatever its name says."""
+
+
+class QueueFull(KbError):
+    """So many jobs are waiting that the server takes no more for now."""
+
+
+class JobEnded(KbError):
+    """The job has ended, so that there is nothing to cancel."""
 
 
 class NoPicture(KbError):

@@ -1,9 +1,11 @@
-"""Tantivy (BM25) over the tokens of passages: derived from the store."""
+"""Tantivy (BM25) over the tokens of passages: derived from the store, and grown by additions."""
 
+import os
 from collections.abc import Iterable, Sequence
 from itertools import compress, islice
 from math import log
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import tantivy
@@ -29,11 +31,15 @@ WRITER_BYTES = 50_000_000
 
 
 def schema() -> tantivy.Schema:
-    """Tokens come ready made from kb.words, joined by blanks, so tantivy only splits at blanks."""
+    """Tokens come ready made from kb.words, joined by blanks, so tantivy only splits at blanks.
+
+    They are stored too: an index is written anew out of itself, and no text is cut into words a second time.
+    """
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("row", stored=True, indexed=True, fast=True)
+    builder.add_text_field("document", stored=True, tokenizer_name="raw", index_option="basic")
     for field in FIELD_WEIGHTS:
-        builder.add_text_field(field, tokenizer_name="whitespace", index_option="freq")
+        builder.add_text_field(field, stored=True, tokenizer_name="whitespace", index_option="freq")
     return builder.build()
 
 
@@ -48,27 +54,37 @@ class LexicalIndex:
     @classmethod
     def build(cls, folder: Path, passages: Iterable[StoredPassage]) -> "LexicalIndex":
         """Write an index of the passages into an empty folder."""
+        return cls.filled(folder, map(entry, passages))
+
+    @classmethod
+    def filled(cls, folder: Path, entries: Iterable[tantivy.Document]) -> "LexicalIndex":
+        """Write an index of entries into an empty folder."""
         folder.mkdir(parents=True)
         index = tantivy.Index(schema(), path=str(folder))
-        writer = index.writer(WRITER_BYTES, 1)
-        for stored in passages:
-            writer.add_document(
-                tantivy.Document(
-                    row=stored.row,
-                    text=" ".join(tokens(stored.passage.text)),
-                    heading=" ".join(tokens("\n".join(stored.passage.heading))),
-                    bank=" ".join(tokens("\n".join(stored.passage.banks))),
-                )
-            )
-        writer.commit()
-        writer.wait_merging_threads()
-        index.reload()
+        change(index, (), entries)
         return cls(index)
+
+    def grow(self, gone: Iterable[str], passages: Iterable[StoredPassage]) -> None:
+        """Drop the passages of documents, by their ids, and add others. Files that are there are never written to."""
+        change(self._index, gone, map(entry, passages))
+        self._searcher = self._index.searcher()
+
+    def rewritten(self, folder: Path) -> "LexicalIndex":
+        """The same without what is deleted, which counts in the rarity of words until then, into an empty folder."""
+        hits = self._searcher.search(tantivy.Query.all_query(), max(len(self), 1)).hits
+        kept = (self._searcher.doc(address).to_dict().items() for _, address in hits)
+        return self.filled(folder, (tantivy.Document(**{name: values[0] for name, values in one}) for one in kept))
 
     @classmethod
     def read(cls, folder: Path) -> "LexicalIndex":
         """Open an index. Raises ValueError where there is none."""
-        return cls(tantivy.Index.open(str(folder)))
+        if not folder.is_dir() or os.access(folder, os.W_OK):
+            return cls(tantivy.Index.open(str(folder)))
+        with TemporaryDirectory(prefix="kb-") as aside:  # tantivy makes a lock file in the folder that it opens
+            for file in folder.iterdir():
+                if file.suffix != ".lock":
+                    (Path(aside) / file.name).symlink_to(file.resolve())
+            return cls(tantivy.Index.open(aside))
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -137,6 +153,29 @@ class LexicalIndex:
                 for field, weight in FIELD_WEIGHTS.items()
             ]
         )
+
+
+def entry(stored: StoredPassage) -> tantivy.Document:
+    """What is kept of a passage."""
+    return tantivy.Document(
+        row=stored.row,
+        document=stored.document.id,
+        text=" ".join(tokens(stored.passage.text)),
+        heading=" ".join(tokens("\n".join(stored.passage.heading))),
+        bank=" ".join(tokens("\n".join(stored.passage.banks))),
+    )
+
+
+def change(index: tantivy.Index, gone: Iterable[str], entries: Iterable[tantivy.Document]) -> None:
+    """Delete the passages of documents, then add others, and wait until all of it is on disk."""
+    writer = index.writer(WRITER_BYTES, 1)
+    for document in gone:
+        writer.delete_documents_by_term("document", document)
+    for one in entries:
+        writer.add_document(one)
+    writer.commit()
+    writer.wait_merging_threads()
+    index.reload()
 
 
 def any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:

@@ -55,7 +55,7 @@ def reembed(settings: Settings, encoder: Encoder, done: Callable[[int, int], Non
 
     Raises IndexMissing, IndexBusy, BadInput.
     """
-    with changing_store(settings.index) as store:
+    with changing_store(settings.index, "kb reembed", settings.lock_seconds) as store:
         check_tagging(settings)
         rows = embed_store(store, encoder, done)
         use_rows(store, settings, encoder, rows)

@@ -38,7 +38,7 @@ def retag(settings: Settings, open_encoder: Callable[[], Encoder], done: Callabl
     Only what the taxonomy says in other words than before goes through the encoder. `done` is told of each document's
     passages. Raises IndexMissing, IndexBusy, BadInput.
     """
-    with changing_store(settings.index) as store:
+    with changing_store(settings.index, "kb retag", settings.lock_seconds) as store:
         report = retag_store(store, settings, open_encoder, done)
         return replace(report, generation=renew_derived(store, settings.index))
 
@@ -77,7 +77,7 @@ def correct(
     The file of overrides is written first; then the passage's report is tagged anew. Raises NotFound, BadInput,
     IndexBusy.
     """
-    with changing_store(settings.index) as store:
+    with changing_store(settings.index, f"kb correct {passage_id}", settings.lock_seconds) as store:
         document = store.passage(passage_id).document
         book, taxonomy = open_names(settings)
         override = None if changes is None else checked(settings.overrides, passage_id, changes, book, taxonomy)

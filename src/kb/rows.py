@@ -20,7 +20,7 @@ from kb.records import (
     Tag,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -28,7 +28,8 @@ CREATE TABLE documents (
     id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, title TEXT NOT NULL,
     publisher TEXT NOT NULL, year INTEGER, kind TEXT NOT NULL, page_count INTEGER NOT NULL, reader TEXT NOT NULL,
     status TEXT NOT NULL, unit TEXT NOT NULL, author TEXT NOT NULL, place TEXT NOT NULL, url TEXT NOT NULL,
-    superseded_by TEXT, added TEXT NOT NULL, sources TEXT NOT NULL
+    superseded_by TEXT, added TEXT NOT NULL, sources TEXT NOT NULL,
+    edition TEXT NOT NULL, tagging TEXT NOT NULL, first_row INTEGER NOT NULL, end_row INTEGER NOT NULL
 );
 CREATE INDEX documents_path ON documents (path, status);
 CREATE TABLE pages (
@@ -80,6 +81,18 @@ CREATE TABLE tokens (
 );
 CREATE TABLE failures (path TEXT PRIMARY KEY, sha256 TEXT NOT NULL, reason TEXT NOT NULL, noted TEXT NOT NULL);
 """
+
+MIGRATIONS = {
+    4: """
+ALTER TABLE documents ADD COLUMN edition TEXT NOT NULL DEFAULT '';
+ALTER TABLE documents ADD COLUMN tagging TEXT NOT NULL DEFAULT '';
+ALTER TABLE documents ADD COLUMN first_row INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE documents ADD COLUMN end_row INTEGER NOT NULL DEFAULT 0;
+UPDATE documents SET edition = lower(hex(randomblob(8))), (first_row, end_row) =
+    (SELECT ifnull(min(row), 0), ifnull(max(row) + 1, 0) FROM passages WHERE document = documents.id)
+""",
+}
+"""What brings a store of the schema before up by one."""
 
 Row = Sequence[Any]
 """A row as SQLite gives it; its columns are those that the name beside the function lists."""

@@ -112,6 +112,7 @@ class Library:
         self._synonyms = open_synonyms(settings.synonyms)
         self._reranker = open_reranker(settings.reranker)
         self._derived = derived
+        self._generation = self.store.snapshot()
         self._lock = Lock()
         self._understand = lru_cache(maxsize=KEPT)(self._look_into)
         self._rows_of = lru_cache(maxsize=KEPT)(self._find_rows)
@@ -131,6 +132,11 @@ class Library:
             store.close()
             raise
 
+    def warm(self) -> None:
+        """Make now what the first question would have to wait for."""
+        with self._lock:
+            _ = self._strangers, self._about_banks, self._reports
+
     def close(self) -> None:
         """Close the store."""
         self.store.close()
@@ -144,7 +150,7 @@ class Library:
     @property
     def generation(self) -> int:
         """The generation that this library answers from."""
-        return self._derived.stamp.generation
+        return self._generation
 
     def search(self, query: str, top: int = 10, filters: Filters | None = None, explain: bool = False) -> SearchResult:
         """The best passages for a question; with `explain` they and the result tell how they were found.
@@ -248,7 +254,7 @@ class Library:
     @cached_property
     def _strangers(self) -> Strangers:
         """How near the corpus comes to questions about other things."""
-        rows = self.encoder.queries(STRANGERS)
+        rows = stranger_rows(self.encoder)
         return Strangers.of([best_dense(self._candidates((), row, Understood(), None)) for row in rows])
 
     @cached_property
@@ -329,6 +335,12 @@ class Library:
             to_hit(rank, score, group, units(found.row, group.first.row), words)
             for rank, (score, group) in enumerate(zip(best_first, groups, strict=True), start=1)
         )
+
+
+@lru_cache(maxsize=2)
+def stranger_rows(encoder: Encoder) -> Rows:
+    """The rows of questions about other things, which are the same in each generation of an index."""
+    return encoder.queries(STRANGERS)
 
 
 def fuse_found(found: Found, dense_weight: float) -> Scores:

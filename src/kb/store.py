@@ -1,7 +1,10 @@
 """SQLite, the one source of truth: documents, pages, passages, tags, vectors. Each change moves the generation on."""
 
+import os
+import secrets
+import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,12 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.errors import IndexBusy, IndexDamaged, IndexMissing, NotFound
+from kb.errors import DiskFull, IndexBusy, IndexDamaged, IndexMissing, NotFound
 from kb.records import Case, Document, Figure, Filters, Page, Passage, ReportTable, TaggedDocument, Unit
 from kb.rows import (
     CASE_COLUMNS,
     DOCUMENT_COLUMNS,
     FIGURE_COLUMNS,
+    MIGRATIONS,
     PAGE_COLUMNS,
     PASSAGE_COLUMNS,
     SCHEMA,
@@ -39,6 +43,8 @@ from kb.rows import (
 )
 
 BUSY_SECONDS = 30.0
+LOG_INDEX = 1 << 15
+"""Bytes that SQLite needs beside a store for reading alone; where they are not free, it speaks of an I/O error."""
 
 TokenRows = NDArray[np.int8]
 
@@ -61,6 +67,21 @@ class UnitRow:
     start: int
     end: int
     whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """What derived indexes are made of, of one live document.
+
+    `token` is new whenever the document is read anew, `tagging` whenever it is tagged anew; its passages have the row
+    numbers from `first` up to `end`.
+    """
+
+    document: str
+    token: str
+    tagging: str
+    first: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,36 +121,55 @@ class Model:
 
 
 class Store:
-    """An open store. Reading sees one generation from `snapshot` on; writing goes through the methods that say so."""
+    """An open store. Reading sees one generation from `snapshot` on; writing goes through the methods that say so.
+
+    `before_commit` is called with what a change has made, while nobody else sees it; where it raises, the change is
+    undone.
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
+        self.before_commit: Callable[[Store], None] = lambda _: None
         self._db = connection
 
     @classmethod
-    def create(cls, path: Path, model: Model) -> "Store":
-        """Open the store for writing, making it if it is not there."""
+    def create(cls, path: Path, model: Model | None) -> "Store":
+        """Open the store for writing, making it if it is not there, and bringing up one of an older schema.
+
+        Without a model none is made. Raises IndexMissing, IndexDamaged.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         db = connect(path)
         try:
-            with transaction(db):
-                if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            with damage_named(path), transaction(db):
+                if is_empty(db):
+                    if model is None:
+                        raise no_index(path)
                     for statement in SCHEMA.split(";"):
                         db.execute(statement)
                     values = {"schema": SCHEMA_VERSION, "generation": 0, "model": model.name, "dim": model.dim}
                     db.executemany(
                         "INSERT INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in values.items()]
                     )
+                else:
+                    migrate(db)
             return cls._checked(path, db)
         except BaseException:
             db.close()
             raise
 
     @classmethod
+    def open_to_change(cls, path: Path) -> "Store":
+        """The same of a store that is there. Raises IndexMissing, IndexDamaged."""
+        if not path.exists():
+            raise no_index(path)
+        return cls.create(path, None)
+
+    @classmethod
     def open(cls, path: Path) -> "Store":
         """Open an existing store. Raises IndexMissing where there is none, IndexDamaged where it is none of ours."""
         if not path.exists():
-            raise IndexMissing(f"no index in {path.parent}; make one with: kb ingest PATH --index {path.parent}")
+            raise no_index(path)
         db = connect(path)
         try:
             return cls._checked(path, db)
@@ -140,13 +180,18 @@ class Store:
     @classmethod
     def _checked(cls, path: Path, db: sqlite3.Connection) -> "Store":
         with damage_named(path):
-            version = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        if not version or int(version[0]) != SCHEMA_VERSION:
-            raise IndexDamaged(
-                f"{path} has schema {version[0] if version else 'none'}, this kb reads {SCHEMA_VERSION}; "
-                "ingest the reports again into a new folder, or delete this one first"
-            )
-        return cls(path, db)
+            if is_empty(db):
+                raise no_index(path)
+            schema = read_schema(db)
+        if schema == SCHEMA_VERSION:
+            return cls(path, db)
+        if schema in MIGRATIONS:
+            way_out = f"bring it up, which loses nothing: kb retag --index {path.parent}"
+        elif schema > SCHEMA_VERSION:
+            way_out = "it was written by a later kb; install that one"
+        else:
+            way_out = "ingest the reports again into a new folder, or delete this one first"
+        raise IndexDamaged(f"{path} has schema {schema}, this kb reads {SCHEMA_VERSION}; {way_out}")
 
     def close(self) -> None:
         """Close the connection."""
@@ -193,22 +238,25 @@ class Store:
         tables: Sequence[ReportTable] = (),
         sources: str = "",
         tokens: Sequence[TokenRows] = (),
+        replaces: Sequence[str] = (),
     ) -> None:
         """Add a document with all that belongs to it, in one transaction. `sources` is kept for `set_metadata`.
 
-        A live document at the same path is marked as superseded by it, and keeps its passages. A document with the
-        same id is replaced. `vectors` are (len(units), dim) unit rows; they are stored as float16. `tokens` are those
-        of each passage, or of none.
+        A live document at the same path, or with an id among `replaces`, is marked as superseded by it, and keeps its
+        passages. A document with the same id is replaced. `vectors` are (len(units), dim) unit rows; they are stored as
+        float16. `tokens` are those of each passage, or of none.
         """
-        with transaction(self._db):
+        with self._changing():
             self._db.execute("DELETE FROM documents WHERE id = ?", (document.id,))
             self._db.execute(
-                "UPDATE documents SET status = 'superseded', superseded_by = ? WHERE path = ? AND status = 'live'",
-                (document.id, document.path),
+                "UPDATE documents SET status = 'superseded', superseded_by = ?"
+                f" WHERE status = 'live' AND (path = ? OR id IN ({marks(len(replaces))}))",
+                (document.id, document.path, *replaces),
             )
             self._db.execute("DELETE FROM failures WHERE path = ?", (document.path,))
             self._db.execute(
-                f"INSERT INTO documents VALUES ({marks(15)}, NULL, ?, ?)", (*document_to_row(document), now(), sources)
+                f"INSERT INTO documents VALUES ({marks(15)}, NULL, ?, ?, ?, '', 0, 0)",
+                (*document_to_row(document), now(), sources, new_token()),
             )
             self._db.executemany(
                 f"INSERT INTO pages VALUES ({marks(9)})", [(document.id, *page_to_row(page)) for page in pages]
@@ -217,11 +265,13 @@ class Store:
                 f"INSERT INTO tables VALUES ({marks(7)})", [(document.id, *table_to_row(table)) for table in tables]
             )
             rows = self._insert_passages(document.id, tagged.passages)
+            if rows:
+                ends = min(rows.values()), max(rows.values()) + 1
+                self._db.execute("UPDATE documents SET first_row = ?, end_row = ? WHERE id = ?", (*ends, document.id))
             self._insert_units(rows, units, vectors)
             if tokens:
                 self._insert_tokens(dict(zip(rows.values(), tokens, strict=True)))
             self._insert_tags(document.id, rows, tagged)
-            self._move_on()
 
     def _insert_passages(self, document: str, passages: Sequence[Passage]) -> dict[str, int]:
         """Insert the passages; their row numbers by id."""
@@ -274,7 +324,7 @@ class Store:
 
     def retag(self, documents: Iterable[tuple[str, TaggedDocument]]) -> None:
         """Give stored documents, by their ids, other tags, figures and cases, all in one transaction."""
-        with transaction(self._db):
+        with self._changing():
             for document, tagged in documents:
                 rows = dict(self._db.execute("SELECT id, row FROM passages WHERE document = ?", (document,)).fetchall())
                 for table in ("tags", "figures"):
@@ -283,20 +333,20 @@ class Store:
                         (document,),
                     )
                 self._db.execute("DELETE FROM cases WHERE document = ?", (document,))
+                self._db.execute("UPDATE documents SET tagging = ? WHERE id = ?", (new_token(), document))
                 self._insert_tags(document, rows, tagged)
-            self._move_on()
 
     def forget_phrases(self, kept: Iterable[str]) -> None:
         """Drop the rows of all texts but these."""
         known = set(kept)
         gone = [(text,) for text in self.phrases() if text not in known]
         if gone:
-            with transaction(self._db):
+            with self._writing():
                 self._db.executemany("DELETE FROM phrases WHERE text = ?", gone)
 
     def keep_phrases(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
         """Keep the rows of texts that are compared with passages, so that comparing anew needs no encoder."""
-        with transaction(self._db):
+        with self._writing():
             self._db.executemany(
                 "INSERT OR REPLACE INTO phrases VALUES (?, ?)",
                 [(text, vector.astype(np.float32).tobytes()) for text, vector in vectors.items()],
@@ -310,7 +360,7 @@ class Store:
         `tokens` are those of passages, by their row numbers; what there was of tokens goes. The rows of texts that are
         compared with passages are dropped: they come from the old model, and so does what the passages were tagged by.
         """
-        with transaction(self._db):
+        with self._changing():
             self._db.executemany(
                 "UPDATE units SET vector = ? WHERE row = ?",
                 [(vector.tobytes(), row) for row, vector in zip(units, vectors.astype(np.float16), strict=True)],
@@ -322,28 +372,37 @@ class Store:
             self._db.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in values.items()]
             )
-            self._move_on()
 
-    def _move_on(self) -> None:
-        self._db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'")
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction. Raises IndexBusy, IndexDamaged and DiskFull, and then nothing of it is kept."""
+        with damage_named(self.path), transaction(self._db):
+            yield
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """A transaction that moves the generation on."""
+        with self._writing():
+            yield
+            self._db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'")
+            self.before_commit(self)
 
     def move_document(self, document_id: str, path: str, file: str) -> None:
         """Note that the same file now lies elsewhere; a live document read from there before is superseded by it."""
-        with transaction(self._db):
+        with self._changing():
             self._db.execute(
                 "UPDATE documents SET status = 'superseded', superseded_by = ?"
                 " WHERE path = ? AND id != ? AND status = 'live'",
                 (document_id, path, document_id),
             )
             self._db.execute("UPDATE documents SET path = ?, file = ? WHERE id = ?", (path, file, document_id))
-            self._move_on()
 
     def set_metadata(self, document: Document, sources: str) -> None:
         """Give a stored document what this record tells of the report: title, publisher, year, kind, author …
 
         `sources` tells where they come from; the store keeps it as it is.
         """
-        with transaction(self._db):
+        with self._changing():
             self._db.execute(
                 "UPDATE documents SET title = ?, publisher = ?, year = ?, kind = ?, author = ?, place = ?, url = ?,"
                 " sources = ? WHERE id = ?",
@@ -359,31 +418,27 @@ class Store:
                     document.id,
                 ),  # fmt: skip
             )
-            self._move_on()
 
     def remove_document(self, document_id: str) -> None:
         """Remove a document with everything that belongs to it."""
-        with transaction(self._db):
+        with self._changing():
             self._db.execute("UPDATE documents SET superseded_by = NULL WHERE superseded_by = ?", (document_id,))
             self._db.execute("DELETE FROM documents WHERE id = ?", (document_id,))
-            self._move_on()
 
     def note_failure(self, failure: Failure) -> None:
         """Keep why a file could not be read; what is stored of an earlier version of it stays."""
         if failure in self.failures():
             return
-        with transaction(self._db):
+        with self._changing():
             row = (failure.path, failure.sha256, failure.reason, now())
             self._db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", row)
-            self._move_on()
 
     def forget_failure(self, path: str) -> None:
         """Drop what was noted of a file that reads well now, or is gone."""
         if all(failure.path != path for failure in self.failures()):
             return
-        with transaction(self._db):
+        with self._changing():
             self._db.execute("DELETE FROM failures WHERE path = ?", (path,))
-            self._move_on()
 
     # reading
 
@@ -583,7 +638,7 @@ class Store:
 
     def note_tagging(self, digest: str) -> None:
         """Note what all documents are tagged by."""
-        with transaction(self._db):
+        with self._writing():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('tagged_by', ?)", (digest,))
 
     def count_passages(self) -> dict[str, int]:
@@ -605,12 +660,22 @@ class Store:
             ).fetchall()
         )
 
-    def unit_rows(self) -> tuple[list[UnitRow], NDArray[np.float32]]:
-        """All units of live documents by row, and their vectors as (n, dim) float32."""
+    def editions(self) -> list[Edition]:
+        """What derived indexes are made of, by the documents' passages."""
+        rows = self._db.execute(
+            "SELECT id, edition, tagging, first_row, end_row FROM documents WHERE status = 'live'"
+            " ORDER BY first_row, id"
+        ).fetchall()
+        return [Edition(*row) for row in rows]
+
+    def unit_rows(self, document_id: str = "") -> tuple[list[UnitRow], NDArray[np.float32]]:
+        """All units of live documents, or of one document, by row; and their vectors as (n, dim) float32."""
+        where, values = ("d.id = ?", (document_id,)) if document_id else ("d.status = 'live'", ())
         rows = self._db.execute(
             "SELECT u.row, u.passage, u.start, u.end, u.whole, u.vector FROM units u"
             " JOIN passages p ON p.row = u.passage JOIN documents d ON d.id = p.document"
-            " WHERE d.status = 'live' ORDER BY u.row"
+            f" WHERE {where} ORDER BY u.row",
+            values,
         ).fetchall()
         units = [UnitRow(row, passage, start, end, bool(whole)) for row, passage, start, end, whole, _ in rows]
         buffer = b"".join(row[5] for row in rows)
@@ -654,6 +719,30 @@ class Store:
         return [row for (row,) in rows]
 
 
+def no_index(path: Path) -> IndexMissing:
+    """The error for a store that is not there."""
+    return IndexMissing(f"no index in {path.parent}; make one with: kb ingest PATH --index {path.parent}")
+
+
+def read_schema(db: sqlite3.Connection) -> int:
+    """The schema of a store."""
+    row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring a store of an older schema up, as far as there is a way."""
+    while (schema := read_schema(db)) in MIGRATIONS:
+        for statement in MIGRATIONS[schema].split(";"):
+            db.execute(statement)
+        db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(schema + 1),))
+
+
+def new_token() -> str:
+    """A token that nothing else has, not even what a run stored that was killed before it was done."""
+    return secrets.token_hex(8)
+
+
 def chunks(rows: Sequence[int]) -> Iterator[Sequence[int]]:
     """Row numbers in parts that one statement can take."""
     return (rows[at : at + 500] for at in range(0, len(rows), 500))
@@ -670,8 +759,16 @@ def row_to_stored(row: Row) -> StoredPassage:
     return StoredPassage(row[0], row_to_passage(row[columns:]), row_to_document(row[1:columns]))
 
 
+def is_empty(db: sqlite3.Connection) -> bool:
+    """Whether there is nothing in a file: whoever was to make a store of it was killed."""
+    return db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+
+
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection with write-ahead logging and foreign keys; transactions are begun by hand."""
+    """A connection with write-ahead logging and foreign keys; transactions are begun by hand.
+
+    In a folder that cannot be written to, it is one for reading alone.
+    """
     with damage_named(path):
         db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
@@ -680,8 +777,22 @@ def connect(path: Path) -> sqlite3.Connection:
             db.execute("PRAGMA synchronous = NORMAL")
         except sqlite3.Error:
             db.close()
-            raise
+            if os.access(path.parent, os.W_OK) or not path.exists():
+                raise
+            return connect_to_read(path)
     return db
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection where nothing can be written: beside a writer's log where there is one, else to the file alone.
+
+    Without a log the file is taken for one that nobody changes: where another machine or account writes to it all the
+    same, reading may fail until it is opened again.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    alone = not (log.exists() and log.stat().st_size)
+    uri = f"{path.resolve().as_uri()}?mode=ro" + ("&immutable=1" if alone else "")
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
 @contextmanager
@@ -689,7 +800,11 @@ def damage_named(path: Path) -> Iterator[None]:
     """Turn SQLite's complaints about a file into errors of ours that name it."""
     try:
         yield
+    except sqlite3.IntegrityError:
+        raise  # a fault of ours, not of the file
     except sqlite3.OperationalError as error:
+        if "full" in str(error) or shutil.disk_usage(path.parent).free < LOG_INDEX:
+            raise DiskFull(f"{path}: no space is left there; nothing of this change was kept") from error
         if "locked" in str(error) or "busy" in str(error):
             raise IndexBusy(f"{path} is being written by another process; try again when it is done") from error
         raise IndexDamaged(f"{path} cannot be used as an index: {error}; ingest into a new folder") from error
@@ -705,10 +820,11 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # SQLite has rolled back by itself where the disk is full
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 def now() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kb.derived import DerivedFiles, read_derived
+from kb.derived import Contents, DerivedFiles, read_derived
 from kb.records import Passage, TaggedDocument
 from kb.segment import JOINERS
 from kb.store import Store
@@ -85,15 +85,17 @@ def tagging_problems(tagged: TaggedDocument) -> Iterator[str]:
 
 def derived_problems(store: Store, index: Path) -> Iterator[str]:
     """Whether the derived indexes hold what the store holds."""
-    generation = store.generation()
-    files = DerivedFiles.of(index, generation)
+    contents = Contents.of(store)
+    files = DerivedFiles.of(index, contents)
+    if not files.exist() and not contents.editions:
+        return  # a store that was made just now
     if not files.exist():
-        yield f"no derived indexes of generation {generation}; the next search makes them"
+        yield f"no derived indexes of generation {store.generation()}; the next search makes them"
         return
     try:
-        derived = read_derived(files, generation, store.model())
+        derived = read_derived(files, contents)
     except Exception as error:  # anything can be wrong with a damaged file
-        yield f"derived indexes of generation {generation}: {error}; the next search makes them anew"
+        yield f"derived indexes of generation {store.generation()}: {error}; the next search makes them anew"
         return
     if not derived.vectors.agrees_with(*store.unit_rows()):
         yield "the FAISS index does not hold the store's vectors; delete the folder derived and search"

@@ -1,10 +1,12 @@
 """Tags set by hand: a TOML file with a table for each passage id, which holds over what is found at every tagging."""
 
+import glob
 import os
 import re
 import shutil
+import time
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +23,9 @@ from kb.errors import BadInput, IndexBusy, UnknownName
 from kb.records import Field as Of
 from kb.records import Passage, Reason, Tag
 from kb.taxonomy import Taxonomy
+
+STALE_SECONDS = 60.0
+"""A draft that is older is nobody's: writing it takes no time."""
 
 LOCK_SECONDS = 10.0
 
@@ -153,7 +158,11 @@ def locked(path: Path) -> Iterator[None]:
 
 def replace_file(target: Path, text: str) -> None:
     """Replace a file's content at once, its mode kept: whoever reads it meanwhile sees the old or the new one."""
-    draft = target.with_name(f"{target.name}.{uuid4().hex}")
+    for left in target.parent.glob(f"{glob.escape(target.name)}.*.new"):  # by a run that was killed
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - STALE_SECONDS:
+                left.unlink()
+    draft = target.with_name(f"{target.name}.{uuid4().hex}.new")
     try:
         with draft.open("xb") as file:
             file.write(text.encode())
