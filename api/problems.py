@@ -21,7 +21,62 @@ URN = "urn:kb:problem:"
 INVALID_REQUEST = URN + "invalid-request"
 INTERNAL_ERROR = URN + "internal-error"
 
+
+class Refusal(KbError):
+    """A request that is turned away before it is worked on."""
+
+    def __init__(self, detail: str, **headers: str) -> None:
+        """`headers` go onto the answer, with - for _."""
+        super().__init__(detail)
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class KeyMissing(Refusal):
+    """No key was given, or none that holds."""
+
+
+class NotAllowed(Refusal):
+    """The role of the key does not include this."""
+
+
+class ForeignHost(Refusal):
+    """Without keys the server answers this machine alone, and the request named another host."""
+
+
+class CrossSite(Refusal):
+    """A page of another site sent this; only pages of this server may change something."""
+
+
+class BodyTooLarge(Refusal):
+    """The request carries more than the server takes."""
+
+
+class AddressTooLong(Refusal):
+    """The address with its parameters is longer than the server takes."""
+
+
+class TooManyRequests(Refusal):
+    """So many requests in a minute are not answered; Retry-After says when to come back."""
+
+
+class Overloaded(Refusal):
+    """More requests than the server takes wait to be worked on; Retry-After says when to come back."""
+
+
+class TimedOut(Refusal):
+    """The answer took longer than the server allows."""
+
+
 STATUS: Mapping[type[KbError], int] = {
+    KeyMissing: 401,
+    NotAllowed: 403,
+    ForeignHost: 403,
+    CrossSite: 403,
+    BodyTooLarge: 413,
+    AddressTooLong: 414,
+    TooManyRequests: 429,
+    Overloaded: 503,
+    TimedOut: 503,
     errors.BadQuery: 422,
     errors.BadInput: 422,
     errors.BadSettings: 503,
@@ -30,6 +85,7 @@ STATUS: Mapping[type[KbError], int] = {
     errors.NotFound: 404,
     errors.IndexMissing: 409,
     errors.IndexDamaged: 409,
+    errors.DiskFull: 507,
     errors.IndexBusy: 503,
     errors.ModelMismatch: 409,
     errors.ModelUnavailable: 503,
@@ -39,6 +95,10 @@ STATUS: Mapping[type[KbError], int] = {
     errors.FileChanged: 409,
     errors.QuoteNotFound: 409,
     errors.PicturesBusy: 503,
+    errors.UploadTooLarge: 413,
+    errors.WrongType: 415,
+    errors.QueueFull: 503,
+    errors.JobEnded: 409,
 }
 """What the classes of kb's errors are in HTTP; any other is a fault of ours, 500."""
 
@@ -99,9 +159,11 @@ def respond(request: Request, problem: Problem, headers: Mapping[str, str] | Non
 def on_kb_error(request: Request, error: Exception) -> JSONResponse:
     """What kb reports to its user."""
     assert isinstance(error, KbError)
-    kind, status = type(error), 503 if request.url.path == READINESS else problem_status(error)
-    found = Problem(type=problem_type(kind), title=problem_title(kind), status=status, detail=str(error), instance="")
-    return respond(request, found)
+    kind, status, detail = type(error), problem_status(error), str(error)
+    if request.url.path == READINESS and not isinstance(error, Refusal):  # asked without a key: tell no paths
+        status, detail = 503, "the index cannot be used now; kb status on the server says why"
+    found = Problem(type=problem_type(kind), title=problem_title(kind), status=status, detail=detail, instance="")
+    return respond(request, found, error.headers if isinstance(error, Refusal) else None)
 
 
 def on_bad_settings(request: Request, error: Exception) -> JSONResponse:
@@ -134,8 +196,10 @@ def parameter(place: tuple[str | int, ...]) -> str:
 
 
 def on_http_error(request: Request, error: Exception) -> JSONResponse:
-    """An address or a method that there is not."""
+    """An address or a method that there is not, and a body that is no text or no form at all."""
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:
+        return on_invalid_request(request, RequestValidationError([{"loc": ("body",), "msg": error.detail}]))
     phrase = HTTPStatus(error.status_code).phrase
     detail = {
         404: "there is nothing at this address; /docs lists the ones that there are",
@@ -172,6 +236,16 @@ def documented(*kinds: type[KbError], asks: bool = False, status: int = 0) -> di
         names.setdefault(422, {})[INVALID_REQUEST] = "A parameter is missing, of another type, or out of range."
     names[500] = {INTERNAL_ERROR: "A fault of the server."}
     return {status: problem_response(status, found) for status, found in sorted(names.items())}
+
+
+def add_problems(operation: dict[str, Any], *kinds: type[KbError]) -> None:
+    """Add problems to an operation of an OpenAPI document, beside those that it has for the same status."""
+    for status, told in documented(*kinds).items():
+        held = operation["responses"].setdefault(str(status), told)
+        if held is not told:
+            held["content"][MEDIA_TYPE]["examples"] |= told["content"][MEDIA_TYPE]["examples"]
+            names = list(held["content"][MEDIA_TYPE]["examples"])
+            held["description"] = f"{HTTPStatus(int(status)).phrase}: " + ", ".join(names)
 
 
 def problem_response(status: int, kinds: Mapping[str, str]) -> dict[str, Any]:

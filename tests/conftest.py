@@ -15,6 +15,7 @@ from hypothesis import settings as hypothesis_settings
 
 CACHE = Path(tempfile.mkdtemp(prefix="kb-tests-"))
 os.environ |= {"KB_CACHE": str(CACHE), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "200"}
+os.environ["KB_HOSTS"] = "testserver"  # what starlette's test client calls the application
 
 from kb.build import Outcome, ingest  # noqa: E402  (the settings above must stand before kb reads them)
 from kb.embed import Encoder, open_encoder  # noqa: E402

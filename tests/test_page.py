@@ -246,7 +246,8 @@ def test_the_documentation_shows_and_tries_every_endpoint(page: Page, address: s
     page.goto(f"{address}/docs")
     expect(page.locator(".schema").first).to_be_visible()
     paths = httpx.get(f"{address}/openapi.json").json()["paths"]
-    assert page.locator(".endpoint h2 code").all_inner_texts() == list(paths)
+    operations = [path for path, methods in paths.items() for _ in methods]
+    assert page.locator(".endpoint h2 code").all_inner_texts() == operations
     asking = page.locator("#ask")
     asking.get_by_role("button", name="Try it").click()
     expect(asking.locator("form pre")).to_contain_text('"coverage"')

@@ -38,10 +38,14 @@ function showParameter({ name, required, description, schema, in: place }) {
   return el("tr", "", el("td", "", name), el("td", "", type), el("td", "", description ?? ""), el("td", "", field));
 }
 
-/** The field of what a request carries, filled with its example; null where it carries nothing. */
+/** The field of what a request carries, filled with its example; of a form its file; null where it carries nothing. */
 function showBody(body, schemas) {
   if (!body) return null;
-  const { schema } = body.content["application/json"];
+  const [media, { schema }] = Object.entries(body.content)[0];
+  if (media === "multipart/form-data") {
+    const file = Object.assign(el("input"), { name: "file", type: "file", required: true });
+    return el("label", "body", el("span", "note", typeOf(schema)), file);
+  }
   const example = (schema.$ref ? schemas[nameOf(schema.$ref)] : schema).example;
   const field = el("textarea");
   Object.assign(field, { name: "body", value: text(example ?? {}), rows: 8, spellcheck: false });
@@ -58,7 +62,7 @@ function showForm(method, path, parameters, body) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const address = addressOf(path, form);
-    const carried = form.elements.body && { body: form.elements.body.value, headers: { "Content-Type": "application/json" } };
+    const carried = carriedBy(form);
     out.hidden = false;
     out.textContent = `${method} ${address} …`;
     try {
@@ -72,6 +76,15 @@ function showForm(method, path, parameters, body) {
   return form;
 }
 
+/** What a form sends in its body: JSON, a file, or nothing. */
+function carriedBy({ elements: { body, file } }) {
+  if (body) return { body: body.value, headers: { "Content-Type": "application/json" } };
+  if (!file) return {};
+  const sent = new FormData();
+  sent.append("file", file.files[0]);
+  return { body: sent };
+}
+
 /** JSON and text as they are, of any other file how long it is. */
 async function shown(response, type) {
   if (type.includes("json")) return text(await response.json());
@@ -82,7 +95,7 @@ async function shown(response, type) {
 function addressOf(path, form) {
   const query = new URLSearchParams();
   let address = path;
-  for (const field of form.querySelectorAll("input")) {
+  for (const field of form.querySelectorAll("input:not([type=file])")) {
     const value = field.value.trim();
     if (field.dataset.place === "path") address = address.replace(`{${field.name}}`, encodeURIComponent(value));
     else if (value) query.append(field.name, value);

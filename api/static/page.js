@@ -12,6 +12,11 @@ const TITLES = {
   "index-busy": "索引正在写入，请稍后再试",
   "model-mismatch": "索引与模型不一致",
   "model-unavailable": "模型无法载入",
+  "not-allowed": "这个密钥没有此权限",
+  "foreign-host": "没有密钥时只回答本机",
+  "too-many-requests": "请求过于频繁，请稍后再试",
+  "overloaded": "服务繁忙，请稍后再试",
+  "timed-out": "用时过长，已放弃",
 };
 
 /** What the parts of a report are called. */
@@ -20,7 +25,7 @@ const UNITS = { page: "页", section: "节" };
 const at = (id) => document.getElementById(id);
 const form = at("ask"), box = at("q"), statusLine = at("status"), results = at("results");
 const topics = new Map(), units = new Map();
-let running = new AbortController();
+let running = new AbortController(), entering = null;
 
 class Problem extends Error {
   constructor(found) {
@@ -52,9 +57,33 @@ async function get(address, signal) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ type: "offline", title: "连不上服务", detail: "服务没有回应，请确认它在运行。" });
   }
+  if (response.status === 401) {
+    await (entering ??= enterKey().finally(() => (entering = null)));
+    return get(address, signal);
+  }
   const body = await response.json().catch(() => null);
   if (response.ok && body) return body;
   throw new Problem(body ?? { type: "broken", title: "服务出错", detail: `HTTP ${response.status}` });
+}
+
+/** Asks for a key until the server takes one, which then stands behind a cookie that no script can read. */
+async function enterKey() {
+  const [asking, field, why] = [at("key"), at("secret"), at("refused")];
+  asking.hidden = false;
+  field.focus();
+  for (;;) {
+    await new Promise((entered) => asking.addEventListener("submit", (event) => entered(event.preventDefault()), { once: true }));
+    const begun = await fetch("/v1/session", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ key: field.value }),
+    }).catch(() => ({ status: 0 }));
+    field.value = "";
+    if (begun.ok) break;
+    why.textContent = { 0: "服务没有回应，请确认它在运行。", 401: "密钥无效或已停用。", 429: "尝试次数过多，请稍后再试。" }[begun.status] ?? `HTTP ${begun.status}`;
+  }
+  why.textContent = "";
+  asking.hidden = true;
 }
 
 // the answer

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from kb import __version__
+from kb.audit import record_command
 from kb.catalogue import parse_filters
 from kb.embed import Encoder
 from kb.errors import BadInput, BadQuery
@@ -52,6 +53,14 @@ PasswordFile = Annotated[
     Path | None, typer.Option(help="File of passwords to try, one a line, UTF-8 [KB_PASSWORD_FILE].")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")]
+
+
+def note_change(settings: Settings, command: str, **fields: object) -> None:
+    """Write a change into the audit log. Where that fails it is said, and the change stays."""
+    try:
+        record_command(settings.index, command, **fields)
+    except OSError as error:
+        err.print(f"the audit log cannot be written: {error.strerror}", style="yellow", highlight=False)
 
 
 def fail(message: str) -> NoReturn:

@@ -19,16 +19,19 @@ from kb.cli.common import (
     app,
     encoder_of,
     err,
+    note_change,
     passwords_of,
     settings_for,
     write_json,
 )
 from kb.errors import BadInput, KbError
+from kb.lock import holder
 from kb.settings import load_settings
 from kb.show import out, show_blocks, show_tags
 from kb.store import Store
 from kb.taxonomy import load_taxonomy
 from kb.verify import verify as verify_store
+from kb.writing import WRITING_LOCK
 
 
 @app.command()
@@ -71,6 +74,9 @@ def ingest(
     passwords = passwords_of(settings, password, password_file)
     with Bars(err) as bars:
         report = run(paths, settings, cache(lambda: encoder_of(settings)), bars, force, given, passwords)
+    for outcome in report.outcomes:
+        if outcome.what not in ("unchanged", "failed") and outcome.document:
+            note_change(settings, "ingest", file=outcome.path.name, what=outcome.what, document=outcome.document.id)
     if as_json:
         write_json(
             {
@@ -103,6 +109,7 @@ def retag(as_json: AsJson = False, index: Index = None) -> None:
     settings = settings_for(index)
     with counting(err, "tagging") as done:
         report = run(settings, cache(lambda: encoder_of(settings)), done)
+    note_change(settings, "retag", passages=report.changed)
     if as_json:
         write_json(asdict(report))
     else:
@@ -159,6 +166,7 @@ def correct(
         raise typer.BadParameter("give the tags to set, or --undo alone")
     settings = settings_for(index)
     corrected = run(settings, cache(lambda: encoder_of(settings)), passage_id, None if undo else changes)
+    note_change(settings, "correct", passage=passage_id, tags=changes or "as found")
     show_tags(corrected, load_taxonomy(settings.taxonomy))
 
 
@@ -168,6 +176,7 @@ def status(as_json: AsJson = False, index: Index = None) -> None:
     from kb.retag import needs_retag
 
     settings = settings_for(index)
+    writer = holder(settings.index / WRITING_LOCK)
     with Store.open(settings.index / STORE_FILE) as store:
         generation = store.snapshot()
         documents, passages = store.documents(), store.count_passages()
@@ -184,6 +193,7 @@ def status(as_json: AsJson = False, index: Index = None) -> None:
                 "generation": generation,
                 "model": asdict(model),
                 "retag": stale,
+                "writing": asdict(writer) if writer else None,
                 "documents": [{**asdict(document), "passages": passages[document.id]} for document in documents],
                 "problem_pages": [{"doc": doc, "page": page, "reason": reason} for doc, page, reason in problems],
                 "failures": [asdict(failure) for failure in failures],
@@ -202,6 +212,8 @@ def status(as_json: AsJson = False, index: Index = None) -> None:
         out.print(f"[yellow]{escape(file)} page {page}:[/yellow] {escape(reason)}", highlight=False, soft_wrap=True)
     if len(problems) > SHOWN:
         out.print(f"… and {len(problems) - SHOWN} more pages; kb status --json lists all")
+    if writer:
+        out.print(f"being written by {writer}", highlight=False, soft_wrap=True, markup=False)
     if stale:
         out.print("[yellow]taxonomy, banks or overrides have changed since the reports were tagged:[/yellow] kb retag")
     if unusable:
@@ -288,4 +300,5 @@ def remove(
 
     settings = settings_for(index)
     document = run(doc, settings)
+    note_change(settings, "remove", file=document.file, document=document.id)
     out.print(f"removed {document.file} ({document.title})")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kb.cli.common import AsJson, Index, app, encoder_of, err, settings_for, write_json
+from kb.cli.common import AsJson, Index, app, encoder_of, err, note_change, settings_for, write_json
 from kb.show import out
 
 
@@ -61,4 +61,5 @@ def reembed(index: Index = None) -> None:
     encoder = encoder_of(settings)
     with Counts(err) as counts:
         count = run(settings, encoder, counts.of("embedding"))
+    note_change(settings, "reembed", model=encoder.name)
     out.print(f"{count:,} passages and sentences have vectors of {encoder.name} now", highlight=False, soft_wrap=True)
