@@ -1,0 +1,368 @@
+"""The endpoints that change the index, each by a job: uploads, removals, corrections; and those that follow jobs."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from datetime import UTC, datetime
+from errno import ENOSPC
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Depends, File, Form, Path, Query, Request, Response, UploadFile
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive
+
+from api.jobs_schemas import JOB, JobDetail, JobList, JobProgress, StateName, TagCorrection
+from api.problems import documented
+from api.routes import INDEX_ERRORS, DocumentId, Limit, Offset, OfShelf, PassageId, answers, refuse_unknown
+from api.schemas import Record, example_of
+from api.shelf import Shelf
+from kb.errors import (
+    BadInput,
+    DiskFull,
+    IndexDamaged,
+    JobEnded,
+    KbError,
+    NotFound,
+    QueueFull,
+    UnknownName,
+    UploadTooLarge,
+    WrongType,
+)
+from kb.jobs.queue import ENDS, Job, Order, Queue, State, Task
+from kb.jobs.runner import Runner
+from kb.jobs.uploads import submit, too_large
+from kb.settings import Settings
+
+router = APIRouter()
+
+FIELDS = ("title", "publisher", "year", "kind", "author", "place", "url")
+FIELDS_BYTES = 1 << 16
+"""What a form may have beside its file."""
+
+LOOK_SECONDS = 0.3
+"""How often a stream of events looks for a change."""
+
+FRESH_SECONDS = 60
+"""A job that ended longer ago is surely seen by searches."""
+
+SEEN_SECONDS = 10
+"""A job is told of as done after so long, even where its generation does not appear: the index was taken away."""
+
+JobId = Annotated[str, Path(max_length=200, description="Id of a job.", examples=[JOB])]
+Words = Annotated[str | None, Form(max_length=200)]
+
+
+def runner_of(request: Request) -> Runner:
+    """What works off the jobs of the application."""
+    runner: Runner = request.app.state.jobs
+    return runner
+
+
+OfRunner = Annotated[Runner, Depends(runner_of)]
+
+
+def caller_of(request: Request) -> str:
+    """The name of the key that asks; empty where none is asked for."""
+    name: str = getattr(request.state, "caller", "")
+    return name
+
+
+Caller = Annotated[str, Depends(caller_of)]
+
+
+def no_parameters(request: Request) -> None:
+    """Raise UnknownName for a parameter in the address, which would do nothing."""
+    if request.query_params:
+        raise UnknownName(f"there are no parameters in this address, got {next(iter(request.query_params))[:50]!r}")
+
+
+async def known_fields(request: Request) -> None:
+    """Raise UnknownName for a field of the form that there is not, BadInput for one given twice."""
+    no_parameters(request)
+    names = [name for name, _ in (await request.form()).multi_items()]
+    known = ("file", *FIELDS)
+    if unknown := next((name for name in names if name not in known), None):
+        raise UnknownName(f"unknown field {unknown[:50]!r}; there are {', '.join(known)}")
+    if twice := next((name for name in known if names.count(name) > 1), None):
+        raise BadInput(f"{twice} was given {names.count(twice)} times; one report is taken at a time")
+
+
+class UploadRoute(APIRoute):
+    """A route whose body is read no further than uploads may be large."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, with the body counted as it comes."""
+        handle = super().get_route_handler()
+
+        async def limited(request: Request) -> Response:
+            settings: Settings = request.app.state.settings
+            body = Counted(request.receive, (settings.upload_mb << 20) + FIELDS_BYTES)
+            told = request.headers.get("content-length", "")
+            if told.isdecimal() and int(told) > body.most:
+                raise too_large(settings.upload_mb)
+            try:
+                return await handle(Request(request.scope, body.receive))
+            except HTTPException as error:
+                if body.over:
+                    raise too_large(settings.upload_mb) from error
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno == ENOSPC:
+                    raise DiskFull("the server has no room for the file; try again later") from error
+                if error.status_code == 400:
+                    raise BadInput(f"the form cannot be read: {error.detail}; send multipart/form-data") from error
+                raise
+
+        return limited
+
+
+class Counted:
+    """A body that breaks off where it is larger than `most` bytes."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self.most = most
+        self.over = False
+        self._receive = receive
+        self._size = 0
+
+    async def receive(self) -> Message:
+        """The next piece. Raises ValueError where they are too many."""
+        message = await self._receive()
+        self._size += len(message.get("body", b""))
+        if self._size > self.most:
+            self.over = True
+            raise ValueError("too large")
+        return message
+
+
+uploads = APIRouter(route_class=UploadRoute)
+
+ASKED_ERRORS = (UnknownName, QueueFull, IndexDamaged, DiskFull)
+
+
+def accepted(*kinds: type[KbError]) -> dict[int | str, dict[str, Any]]:
+    """What an endpoint that queues a job answers with, for OpenAPI."""
+    found = documented(*kinds, *ASKED_ERRORS, asks=True)
+    found[202] = {
+        "description": "The job; Location leads to it.",
+        "content": {"application/json": {"example": example_of(JobDetail)}},
+    }
+    return found
+
+
+def listed(model: type[Record], *kinds: type[KbError]) -> dict[int | str, dict[str, Any]]:
+    """What an endpoint that reads the queue answers with, for OpenAPI."""
+    return answers(model, IndexDamaged, DiskFull, *kinds)
+
+
+@uploads.post(
+    "/v1/documents",
+    tags=["jobs"],
+    status_code=202,
+    responses=accepted(BadInput, UploadTooLarge, WrongType),
+    dependencies=[Depends(known_fields)],
+)
+def upload(
+    request: Request,
+    response: Response,
+    runner: OfRunner,
+    caller: Caller,
+    file: Annotated[UploadFile, File(description="A PDF, Word (.docx), text or Markdown file; its content counts.")],
+    title: Annotated[Words, Form(description="Title of the report; found in it unless given.")] = None,
+    publisher: Annotated[Words, Form(description="Who published it.")] = None,
+    year: Annotated[int | None, Form(ge=1900, le=2100, description="Year of the report.")] = None,
+    kind: Annotated[Literal["年报", "季报", "白皮书", "研究报告", "其他"] | None, Form(description="Its kind.")] = None,
+    author: Annotated[Words, Form(description="Who wrote it, for citations.")] = None,
+    place: Annotated[Words, Form(description="Where it was published, for citations.")] = None,
+    url: Annotated[str | None, Form(max_length=1000, description="Where it can be read, for citations.")] = None,
+) -> JobDetail:
+    """Bring a report into the index: the answer is a job, and the report is found once that is done.
+
+    A file of a name that was uploaded before replaces that report; one whose content is there already changes nothing.
+    """
+    settings: Settings = request.app.state.settings
+    given = dict(zip(FIELDS, (title, publisher, year, kind, author, place, url), strict=True))
+    known: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    return told_of(runner, response, submit(runner.queue, settings, file.file, file.filename or "", known, caller))
+
+
+@router.delete(
+    "/v1/documents/{id}",
+    tags=["jobs"],
+    status_code=202,
+    responses=accepted(NotFound, *INDEX_ERRORS),
+    dependencies=[Depends(no_parameters)],
+)
+def remove(response: Response, shelf: OfShelf, runner: OfRunner, caller: Caller, id: DocumentId) -> JobDetail:
+    """Take a report out of the index with all its passages; the answer is a job."""
+    with shelf.borrow() as library:
+        document = library.store.document(id)
+    order = Order(Task.REMOVE, document.file, target=document.id)
+    return told_of(runner, response, runner.queue.add(order, caller))
+
+
+@router.put(
+    "/v1/passages/{id}/tags",
+    tags=["jobs"],
+    status_code=202,
+    responses=accepted(NotFound, *INDEX_ERRORS),
+    dependencies=[Depends(no_parameters)],
+)
+def correct_tags(
+    response: Response,
+    shelf: OfShelf,
+    runner: OfRunner,
+    caller: Caller,
+    id: PassageId,
+    wanted: Annotated[TagCorrection, Body()],
+) -> JobDetail:
+    """Set tags of a passage by hand, which holds at every tagging from now on; the answer is a job."""
+    return told_of(runner, response, order_tags(shelf, runner, caller, id, wanted.model_dump_json(exclude_none=True)))
+
+
+@router.delete(
+    "/v1/passages/{id}/tags",
+    tags=["jobs"],
+    status_code=202,
+    responses=accepted(NotFound, *INDEX_ERRORS),
+    dependencies=[Depends(no_parameters)],
+)
+def restore_tags(response: Response, shelf: OfShelf, runner: OfRunner, caller: Caller, id: PassageId) -> JobDetail:
+    """Take back what was set by hand on a passage; the answer is a job."""
+    return told_of(runner, response, order_tags(shelf, runner, caller, id, "null"))
+
+
+@router.get("/v1/jobs", tags=["jobs"], responses=listed(JobList, UnknownName))
+def jobs(
+    request: Request,
+    runner: OfRunner,
+    state: Annotated[StateName | None, Query(description="Only jobs in this state.", examples=["running"])] = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> JobList:
+    """The jobs, the newest first; of those that have ended the last thousand."""
+    refuse_unknown(request, ("state", "limit", "offset"))
+    wanted = State(state) if state else None
+    counts = runner.queue.counts()
+    total = counts[wanted] if wanted else sum(counts.values())
+    return JobList(total=total, jobs=[job_json(job) for job in runner.queue.jobs(wanted, limit, offset)])
+
+
+@router.get(
+    "/v1/jobs/{id}",
+    tags=["jobs"],
+    responses=listed(JobDetail, NotFound, UnknownName),
+    dependencies=[Depends(no_parameters)],
+)
+def job(shelf: OfShelf, runner: OfRunner, id: JobId) -> JobDetail:
+    """A job as it is now. What is done is seen by every search from then on."""
+    return seen_job(shelf, runner.queue, id)
+
+
+@router.delete(
+    "/v1/jobs/{id}",
+    tags=["jobs"],
+    status_code=202,
+    responses=accepted(NotFound, JobEnded),
+    dependencies=[Depends(no_parameters)],
+)
+def cancel(runner: OfRunner, id: JobId) -> JobDetail:
+    """Cancel a job: one that is queued at once, one that runs in a moment. Nothing of it is stored."""
+    return job_json(runner.queue.cancel(id))
+
+
+def known_job(runner: OfRunner, id: JobId) -> Job:
+    """A job by its id. Raises NotFound before a stream is begun."""
+    return runner.queue.job(id)
+
+
+@router.get(
+    "/v1/jobs/{id}/events",
+    tags=["jobs"],
+    response_class=EventSourceResponse,
+    responses=documented(NotFound, UnknownName, IndexDamaged, DiskFull, asks=True),
+    dependencies=[Depends(no_parameters)],
+)
+async def job_events(
+    shelf: OfShelf, runner: OfRunner, found: Annotated[Job, Depends(known_job)]
+) -> AsyncIterator[ServerSentEvent]:
+    """A job as server-sent events: as it is now, then at each change, until it has ended.
+
+    The data of each event are those of /v1/jobs/{id}.
+    """
+    version = 0
+    while True:
+        if found.version != version:
+            version = found.version
+            yield ServerSentEvent(
+                data=await run_in_threadpool(seen_job, shelf, runner.queue, found.id), id=str(version)
+            )
+        if found.state in ENDS:
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+        found = await run_in_threadpool(runner.queue.job, found.id)
+
+
+def order_tags(shelf: Shelf, runner: Runner, caller: str, passage_id: str, given: str) -> Job:
+    """Queue the correction of a passage's tags. Raises NotFound."""
+    with shelf.borrow() as library:
+        file = library.store.passage(passage_id).document.file
+    return runner.queue.add(Order(Task.CORRECT, file, target=passage_id, given=given), caller)
+
+
+def told_of(runner: Runner, response: Response, queued: Job) -> JobDetail:
+    """The answer to who asked for a job, which is begun now."""
+    runner.wake()
+    response.headers["Location"] = f"/v1/jobs/{queued.id}"
+    return job_json(queued)
+
+
+def seen_job(shelf: Shelf, queue: Queue, identity: str) -> JobDetail:
+    """A job; that it is done is told only when the shelf lends what it made, so that who is told so finds it."""
+    found = queue.job(identity)
+    if found.state is State.DONE and age(found.ended) < FRESH_SECONDS:
+        until = time.monotonic() + SEEN_SECONDS
+        with suppress(KbError):  # an index that cannot be read is told of by who reads it
+            while time.monotonic() < until and not lends(shelf, found.outcome.generation):
+                time.sleep(0.05)
+    return job_json(found)
+
+
+def lends(shelf: Shelf, generation: int) -> bool:
+    """Whether requests are answered from this generation, or a later one."""
+    with shelf.borrow() as library:
+        return library.generation >= generation
+
+
+def age(when: str) -> float:
+    """Seconds since then."""
+    return (datetime.now(UTC) - datetime.fromisoformat(when)).total_seconds()
+
+
+def job_json(found: Job) -> JobDetail:
+    """A job as the API tells of it: where its file lies stays on the server."""
+    progress = found.progress
+    return JobDetail(
+        id=found.id,
+        task=found.order.task.value,
+        file=found.order.file,
+        state=found.state.value,
+        cancelling=found.cancelling,
+        reason=found.reason,
+        progress=JobProgress(
+            stage=progress.stage,
+            pages_done=progress.pages_done,
+            pages_total=progress.pages_total,
+            units_done=progress.units_done,
+            units_total=progress.units_total,
+        ),
+        outcome=found.outcome.what,
+        document=found.outcome.document or None,
+        passages=found.outcome.passages,
+        by=found.by,
+        asked=found.asked,
+        begun=found.begun,
+        ended=found.ended,
+    )

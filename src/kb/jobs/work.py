@@ -1,0 +1,193 @@
+"""The process that does jobs, one after another: orders come in as JSON lines, progress and results go out as such.
+
+Its first line holds the settings, each other an order. It keeps its encoder, and ends at once when its input does.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+from queue import SimpleQueue
+
+from kb import build
+from kb.build import ingest
+from kb.catalogue import STORE_FILE
+from kb.embed import Encoder
+from kb.errors import IndexBusy, KbError
+from kb.jobs.queue import Order, Outcome, Progress, Task
+from kb.jobs.uploads import FOLDER
+from kb.lock import holder
+from kb.metadata import Given
+from kb.model import encoder_for, model_of
+from kb.retag import correct
+from kb.settings import Settings, read_passwords
+from kb.store import Store
+from kb.writing import WRITING_LOCK, changing_store
+
+AGAIN_SECONDS = 1.0
+"""Between two attempts while another process writes."""
+
+TOLD_SECONDS = 0.2
+"""Between two reports of progress within a stage."""
+
+NICENESS = 10
+"""Searches come first."""
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[Mapping[str, object]], None]
+
+
+class Failed(KbError):
+    """The job cannot be done."""
+
+
+class Told:
+    """Progress of an ingestion, told when a stage begins and now and then within it."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._now = Progress()
+        self._due = 0.0
+
+    def start(self, path: Path, pages: int) -> None:
+        """The file has so many pages."""
+        self._change(stage="reading", pages_total=pages)
+
+    def pages(self, count: int) -> None:
+        """More pages are read."""
+        self._change(pages_done=self._now.pages_done + count)
+
+    def embedding(self, total: int) -> None:
+        """So many passages and sentences are to be embedded."""
+        self._change(stage="embedding", units_total=total)
+
+    def embedded(self, done: int) -> None:
+        """So many of them are; after the last they are tagged and stored."""
+        self._change(stage="storing" if done >= self._now.units_total else "embedding", units_done=done)
+
+    def finish(self, outcome: build.Outcome) -> None:
+        """What became of the file is told by the job's end."""
+
+    def _change(self, **changes: int | str) -> None:
+        new = replace(self._now, **changes)  # type: ignore[arg-type]
+        begins, self._now = new.stage != self._now.stage, new
+        if begins or time.monotonic() > self._due:
+            self._due = time.monotonic() + TOLD_SECONDS
+            self._tell({"tell": "progress", **asdict(new), "reason": ""})
+
+
+class Worker:
+    """Does orders over the index of its settings."""
+
+    def __init__(self, settings: Settings, tell: Tell) -> None:
+        self._settings = settings
+        self._tell = tell
+        self._encoder = cache(lambda model: encoder_for(settings))
+
+    def work(self, order: Order) -> None:
+        """Do an order, and tell what came of it; while another process writes, say so and try again."""
+        try:
+            while True:
+                if busy := holder(self._settings.index / WRITING_LOCK):
+                    self._tell_stage("waiting", f"waits for {busy}")
+                try:
+                    outcome = self._do(order)
+                    break
+                except IndexBusy as error:
+                    self._tell_stage("waiting", str(error))
+                    time.sleep(AGAIN_SECONDS)
+            self._tell({"tell": "done", **asdict(outcome)})
+        except KbError as error:
+            self._tell({"tell": "failed", "reason": str(error)})
+        except Exception as error:  # whatever it is, the next job is to be done, and the user of this one to be told
+            log.exception("job failed: %s %s", order.task, order.file)
+            self._tell({"tell": "failed", "reason": f"{type(error).__name__}: {error}; the server's log says more"})
+
+    def _tell_stage(self, stage: str, reason: str = "") -> None:
+        self._tell({"tell": "progress", **asdict(Progress(stage)), "reason": reason})
+
+    def _do(self, order: Order) -> Outcome:
+        return {Task.INGEST: self._ingest, Task.REMOVE: self._remove, Task.CORRECT: self._correct}[order.task](order)
+
+    def _ingest(self, order: Order) -> Outcome:
+        """Bring an upload in. Its failure is the job's: the index does not keep it, as the file is deleted."""
+        settings, path = self._settings, self._settings.index / FOLDER / order.upload
+        if not path.exists():
+            raise Failed(f"the uploaded file of {order.file} is gone; upload it again")
+        given, passwords = Given.model_validate_json(order.given), read_passwords(settings.password_file)
+        report = ingest([path], settings, self._open, Told(self._tell), False, given, passwords, order.file)
+        outcome = report.outcomes[0]
+        if outcome.document is None:
+            with suppress(IndexBusy), changing_store(settings.index, "a failed upload") as store:
+                store.forget_failure(str(path.resolve()))
+            raise Failed(outcome.reason.replace(str(path), order.file))
+        return self._outcome(outcome.what, outcome.document.id)
+
+    def _remove(self, order: Order) -> Outcome:
+        """Take a document out; one that is gone already, as by a job that was broken off, is removed."""
+        with Store.open(self._settings.index / STORE_FILE) as store:
+            there = store.has_document(order.target)
+        if there:
+            build.remove(order.target, self._settings)
+        return self._outcome("removed", order.target)
+
+    def _correct(self, order: Order) -> Outcome:
+        """Set the tags of a passage by hand."""
+        correct(self._settings, self._open, order.target, json.loads(order.given))
+        with Store.open(self._settings.index / STORE_FILE) as store:
+            document = store.passage(order.target).document.id
+        return self._outcome("corrected", document)
+
+    def _outcome(self, what: str, document: str) -> Outcome:
+        with Store.open(self._settings.index / STORE_FILE) as store:
+            generation = store.snapshot()
+            return Outcome(what, document, store.count_passages().get(document, 0), generation)
+
+    def _open(self) -> Encoder:
+        """The encoder of the index, which another may have taken the place of since the last job."""
+        return self._encoder(model_of(self._settings))
+
+
+def read_orders(orders: "SimpleQueue[str]") -> None:
+    """Take in lines until the server is gone, or wants this process to end; then end it, whatever it is doing.
+
+    The store is safe from that: a change is made whole or not at all.
+    """
+    for line in sys.stdin:
+        orders.put(line)
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)  # the reading processes too
+    os._exit(0)
+
+
+def main() -> None:
+    """Work until the input ends."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints is no message
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+
+    def tell(message: Mapping[str, object]) -> None:
+        with suppress(BrokenPipeError):  # the server is gone, and so is this process in a moment
+            out.write(json.dumps(message) + "\n")
+            out.flush()
+
+    orders: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=read_orders, args=(orders,), daemon=True).start()
+    worker = Worker(Settings.model_validate_json(orders.get()), tell)
+    while True:
+        order = json.loads(orders.get())
+        worker.work(Order(**order | {"task": Task(order["task"])}))
+
+
+if __name__ == "__main__":
+    main()
