@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from kb.records import Block, Kind, Page, Passage, Piece, Span, pages_of
 from kb.words import hashed, mend, sentences
@@ -89,16 +90,9 @@ def blocks_to_passages(
 
 def to_sections(blocks: Sequence[Block], slides: set[int]) -> Iterator[Draft]:
     """Runs of blocks under one heading path, in one box, and on one slide."""
-    current: Draft | None = None
-    for draft in blocks_to_drafts(blocks, slides):
-        if current and same_section(current, draft):
-            current = replace(current, atoms=current.atoms + draft.atoms)
-            continue
-        if current:
-            yield current
-        current = draft
-    if current:
-        yield current
+    for _, run in groupby(blocks_to_drafts(blocks, slides), lambda draft: (draft.path, draft.group, draft.slide)):
+        first, *rest = run
+        yield replace(first, atoms=(*first.atoms, *(atom for draft in rest for atom in draft.atoms)))
 
 
 def blocks_to_drafts(blocks: Sequence[Block], slides: set[int]) -> Iterator[Draft]:
@@ -169,11 +163,6 @@ def enter(path: tuple[Heading, ...], block: Block, bare: bool) -> tuple[Heading,
 def is_label(text: str, above: str) -> bool:
     """Whether a heading only labels what follows: it ends with a colon, or is a word or two under a longer one."""
     return text.endswith(("：", ":")) or len(text) <= MAX_LABEL < len(above)
-
-
-def same_section(one: Draft, other: Draft) -> bool:
-    """Whether two drafts stand under the same headings, in one box, on one slide."""
-    return (one.path, one.group, one.slide) == (other.path, other.group, other.slide)
 
 
 def first_page(block: Block) -> int:
@@ -265,12 +254,14 @@ def part_of(piece: Piece, start: int, end: int) -> Piece:
 def pack(section: Draft) -> Iterator[Draft]:
     """A section's atoms in passages: filled up to AIM, never over MOST; a short rest goes to the one before."""
     groups: list[list[Atom]] = []
+    length = 0  # of the last group
     for atom in section.atoms:
-        length = sum(other.length for other in groups[-1]) if groups else 0
         if groups and fits(groups[-1], length, atom):
             groups[-1].append(atom)
+            length += atom.length
         else:
             groups.append([atom])
+            length = atom.length
     if len(groups) > 1:
         last, before = sum(a.length for a in groups[-1]), sum(a.length for a in groups[-2])
         alone = stands_alone(groups[-1][0]) or stands_alone(groups[-2][-1])

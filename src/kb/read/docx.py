@@ -23,6 +23,9 @@ READER = f"docx {docx.__version__}"
 MAX_UNPACKED = 500 << 20
 """A file that unpacks to more bytes than this is a bomb, or a book of pictures."""
 
+MAX_XML = 50 << 20
+"""A part of XML larger than this is no report's; parsed, it takes many times its size in memory."""
+
 OLE = b"\xd0\xcf\x11\xe0"
 """What an encrypted .docx begins with, and a .doc of old."""
 
@@ -82,6 +85,8 @@ def read_docx(path: Path) -> Written:
         styles = {style.style_id: style_of(style) for style in document.styles if hasattr(style, "base_style")}
         writer = Writer()
         blocks = [block for child in contents_of(document.element.body) for block in blocks_of(child, styles, writer)]
+    except MemoryError:  # said by who limits this process, not by the file
+        raise
     except Exception as error:  # a broken file can fail anywhere in zip, XML or the library
         raise UnreadableFile(f"{path}: broken Word file: {type(error).__name__}: {str(error)[:120]}") from error
     styled = any(block.kind is Kind.HEADING and block.level for block in blocks)
@@ -106,6 +111,13 @@ def check_is_docx(path: Path) -> None:
     if (total := sum(entry.file_size for entry in entries)) > MAX_UNPACKED:
         raise UnreadableFile(
             f"{path}: unpacks to {total >> 20} MB, over the limit of {MAX_UNPACKED >> 20} MB; shrink it"
+        )
+    largest = max(
+        (entry.file_size for entry in entries if entry.filename.lower().endswith((".xml", ".rels"))), default=0
+    )
+    if largest > MAX_XML:
+        raise UnreadableFile(
+            f"{path}: has {largest >> 20} MB of text with its marks, over the limit of {MAX_XML >> 20} MB; split it"
         )
 
 

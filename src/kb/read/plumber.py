@@ -34,8 +34,10 @@ from kb.records import Bookmark, Glyph, RawPage
 
 READER = f"pdfplumber {pdfplumber.__version__}"
 
-# pdfminer logs a line for each odd font descriptor; what matters to the user is recorded page by page instead.
-logging.getLogger("pdfminer").setLevel(logging.CRITICAL)
+# They log a line for each odd font descriptor and entry of the document information; what matters to the user is
+# recorded page by page instead.
+for name in ("pdfminer", "pdfplumber"):
+    logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def ignore(*words: object, **options: object) -> None:
