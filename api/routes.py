@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field, StringConstraints
 
+from api.metrics import OfMetrics
 from api.problems import READINESS, documented
 from api.schemas import (
     QUESTION,
@@ -180,11 +181,13 @@ def or_csv(responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[s
     responses=answers(SearchResponse, BadQuery, UnknownName, NothingMatches, *INDEX_ERRORS),
 )
 def search(
-    shelf: OfShelf, q: Question, filters: WantedResults, top: Top = 10, explain: Explain = False
+    shelf: OfShelf, metrics: OfMetrics, q: Question, filters: WantedResults, top: Top = 10, explain: Explain = False
 ) -> SearchResponse:
     """Ranked excerpts for a question."""
     with shelf.borrow() as library:
-        return SearchResponse.model_validate(result_json(library.search(q, top, filters, explain)))
+        found = library.search(q, top, filters, explain)
+    metrics.searched(found)
+    return SearchResponse.model_validate(result_json(found))
 
 
 @router.get(
@@ -195,6 +198,7 @@ def search(
 )
 def ask(
     shelf: OfShelf,
+    metrics: OfMetrics,
     q: Question,
     filters: WantedAnswer,
     banks: MaxBanks = None,
@@ -206,6 +210,7 @@ def ask(
         writer = open_writer(library.settings) if write else None
         answer = ask_library(library, q, filters, banks, points)
         book = library.catalogue.book
+    metrics.asked(answer)
     written = writer.write(answer, book) if writer else None  # may take a minute: the library is given back before
     return AnswerResponse.model_validate(answer_json(answer, written))
 

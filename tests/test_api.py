@@ -428,7 +428,7 @@ def test_an_index_folder_that_is_made_anew(empty_settings: Settings, small: Path
 
 
 def test_a_request_keeps_its_library_when_the_index_moves_on(copied_settings: Settings) -> None:
-    shelf = Shelf(copied_settings)
+    shelf = Shelf(copied_settings, at_once=3)
     with shelf.borrow() as old, shelf.borrow() as same:
         assert old is same
         remove(old.store.documents()[0].id, copied_settings)
@@ -448,7 +448,7 @@ def test_a_request_keeps_its_library_when_the_index_moves_on(copied_settings: Se
 def test_a_server_follows_its_index_to_another_model(
     copied_settings: Settings, tiny_model: Callable[..., Path]
 ) -> None:
-    shelf = Shelf(copied_settings)
+    shelf = Shelf(copied_settings, at_once=3)
     with shelf.borrow() as old:
         reembed(copied_settings, open_encoder(str(tiny_model("adapted-1", {})), CACHE), lambda done, total: None)
         models_folder(copied_settings.index).mkdir()
@@ -510,7 +510,7 @@ def test_openapi_documents_problems_and_examples(openapi: Any) -> None:
             for example in content["examples"].values():
                 Draft202012Validator(resolved(content["schema"])).validate(example["value"])
         answers = operation["responses"].get("200", {}).get("content", {})
-        if "image/png" not in answers and path != "/p/{id}":  # a picture, and a redirection
+        if answers and not {"image/png", "text/plain", "text/event-stream"} & set(answers):
             answer = answers["application/json"]
             Draft202012Validator(resolved(answer["schema"])).validate(answer["example"])
         for parameter in operation.get("parameters", []):
@@ -533,7 +533,7 @@ def test_openapi_refers_only_to_what_it_holds(openapi: Any) -> None:
     assert "#/components/schemas/HTTPValidationError" not in held
     for schema in openapi["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
-        assert all(field.get("description") or "$ref" in field for field in schema["properties"].values())
+        assert all(field.get("description") or "$ref" in field for field in schema.get("properties", {}).values())
 
 
 def test_examples_fit_their_models() -> None:

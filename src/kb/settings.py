@@ -4,6 +4,7 @@ import os
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -35,6 +36,9 @@ class Settings(BaseSettings):
     page_seconds: float = Field(20, gt=0, description="a page that takes longer to read is given up")
     worker_mb: int = Field(1500, ge=200, description="megabytes of memory that a reading process may use")
     password_file: Path | None = Field(None, description="file of passwords for encrypted reports, one a line, UTF-8")
+    upload_mb: int = Field(200, ge=1, le=10_000, description="a file uploaded to the server may have so many megabytes")
+    queue_length: int = Field(100, ge=1, description="jobs that may wait in the server; more are refused")
+    lock_seconds: float = Field(10, ge=0, description="how long a command waits for another one that is writing")
     pictures_mb: int = Field(200, ge=0, description="megabytes of drawn pages that are kept in the cache; 0: none")
     dense_weight: float = Field(0.75, ge=0, le=1, description="share of the dense score in the fused one")
     reranker: str = Field(
@@ -50,6 +54,24 @@ class Settings(BaseSettings):
     llm_model: str = Field("", description="the model to ask it for, by its name there")
     llm_key: SecretStr = Field(SecretStr(""), description="its key; empty where it takes none")
     llm_seconds: float = Field(60, gt=0, description="a written answer that takes longer is given up")
+
+    keys: Literal["auto", "required"] = Field(
+        "auto", description="whether the API asks for keys; auto: once the index has one, and on any outer address"
+    )
+    hosts: str = Field(
+        "", description="further names, with commas, under which a server without keys answers; else only loopback's"
+    )
+    proxies: str = Field("", description="addresses of proxies whose X-Forwarded-For and -Proto hold, with commas")
+    rate: int | None = Field(
+        None,
+        ge=0,
+        description="requests a minute of a key, and of an address without; unset: 600 with keys; 0: any",
+    )
+    body_mb: float = Field(4, gt=0, description="megabytes that a request may carry, uploads aside")
+    request_seconds: float = Field(60, gt=0, description="a request whose answer has not begun by then is given up")
+    at_once: int = Field(16, ge=1, le=1000, description="requests that are worked on at once")
+    waiting: int = Field(100, ge=0, le=10_000, description="requests that may wait for that; the next are refused")
+    log_queries: bool = Field(False, description="questions in the log of requests; they may be confidential")
 
     @property
     def processes(self) -> int:

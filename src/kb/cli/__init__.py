@@ -4,11 +4,41 @@ import sqlite3
 import sys
 
 from kb.catalogue import STORE_FILE
-from kb.cli import corpus, evaluation, grids, model, output, pages, questions, quotes, service  # each adds its commands
+from kb.cli import (  # each adds its commands
+    backup,
+    corpus,
+    evaluation,
+    grids,
+    keys,
+    model,
+    output,
+    pages,
+    questions,
+    quotes,
+    saved,
+    service,
+    watch,
+)
 from kb.cli.common import app, err, fail
 from kb.errors import KbError
 
-__all__ = ["app", "corpus", "evaluation", "grids", "main", "model", "output", "pages", "questions", "quotes", "service"]
+__all__ = [
+    "app",
+    "backup",
+    "corpus",
+    "evaluation",
+    "grids",
+    "keys",
+    "main",
+    "model",
+    "output",
+    "pages",
+    "questions",
+    "quotes",
+    "saved",
+    "service",
+    "watch",
+]
 
 
 def main() -> None:
