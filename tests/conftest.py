@@ -11,10 +11,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 
-CACHE = Path(tempfile.mkdtemp(prefix="kb-tests-"))
+SHARED = os.environ.get("KB_TESTS_FOLDER")  # of the process that started this one, where tests run side by side
+CACHE = Path(SHARED or tempfile.mkdtemp(prefix="kb-tests-"))
 os.environ |= {"KB_CACHE": str(CACHE), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "200"}
+os.environ["KB_TESTS_FOLDER"] = str(CACHE)
 os.environ["KB_HOSTS"] = "testserver"  # what starlette's test client calls the application
 
 from kb.build import Outcome, ingest  # noqa: E402  (the settings above must stand before kb reads them)
@@ -67,18 +70,22 @@ def run_kb(*words: object, folder: Path = ROOT, **env: str) -> subprocess.Comple
     )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _remove_cache() -> Iterator[None]:
-    yield
-    shutil.rmtree(CACHE, ignore_errors=True)
+def pytest_unconfigure() -> None:
+    """Remove the shared folder, by the process that made it."""
+    if not SHARED:
+        shutil.rmtree(CACHE, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def library_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings whose index holds the sample corpus. Tests only read it; those that write make a copy."""
-    settings = Settings(index=tmp_path_factory.mktemp("corpus") / "index", cache=CACHE)
-    report = ingest([CORPUS], settings, encoder, Silent())
-    assert not report.failed
+def library_settings() -> Settings:
+    """Settings whose index holds the sample corpus, made once for all processes. Tests only read it; those that write
+    make a copy."""
+    settings = Settings(index=CACHE / "corpus" / "index", cache=CACHE)
+    with FileLock(CACHE / "corpus.lock"):
+        if not (CACHE / "corpus.done").exists():
+            report = ingest([CORPUS], settings, encoder, Silent())
+            assert not report.failed
+            (CACHE / "corpus.done").touch()
     return settings
 
 

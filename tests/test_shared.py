@@ -165,7 +165,7 @@ def read(pipeline: Pipeline) -> Callable[[Path], ReadDocument]:
 
 def read_with(path: Path, pipeline: Pipeline) -> ReadDocument:
     """A file read and cut, whatever goes wrong named."""
-    return read_or_name(path, "0" * 64, pipeline, BOOK, Silent())
+    return read_or_name(path, "0" * 64, path.name, pipeline, BOOK, Silent())
 
 
 def check_good(path: Path, expected: Good, pipeline: Pipeline) -> None:

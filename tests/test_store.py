@@ -256,11 +256,17 @@ def test_no_index_is_named(tmp_path: Path) -> None:
         Store.open(tmp_path / "kb.sqlite")
 
 
-@pytest.mark.parametrize("content", [b"not a database at all, but long enough to look like one" * 40, b""])
-def test_a_damaged_store_is_named(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "kb.sqlite").write_bytes(content)
+def test_a_damaged_store_is_named(tmp_path: Path) -> None:
+    (tmp_path / "kb.sqlite").write_bytes(b"not a database at all, but long enough to look like one" * 40)
     with pytest.raises(IndexDamaged, match=r"kb\.sqlite"):
         Store.open(tmp_path / "kb.sqlite")
+
+
+def test_a_store_that_a_killed_run_left_empty_is_none(tmp_path: Path) -> None:
+    (tmp_path / "kb.sqlite").touch()
+    for opened in (Store.open, Store.open_to_change):
+        with pytest.raises(IndexMissing, match="no index"):
+            opened(tmp_path / "kb.sqlite")
 
 
 def test_another_schema_is_refused(store: Store, tmp_path: Path) -> None:
