@@ -52,6 +52,9 @@ EXCEPTIONS: Mapping[tuple[str, str], Role | None] = {
 
 READING = frozenset({"GET", "HEAD"})
 
+PROXIED = ("x-forwarded-for", "forwarded", "x-real-ip")
+"""Headers that proxies add: who asks is not on this machine, though the connection comes from it."""
+
 
 def role_needed(method: str, path: str) -> Role | None:
     """The role that a request needs; None for what is open to everyone."""
@@ -88,11 +91,12 @@ class Rates:
 
 
 class Door:
-    """Knows who asks. `KB_KEYS=auto` asks for keys once the index has one; from then on until the server ends."""
+    """Knows who asks. `KB_KEYS=auto` asks for keys once the index has one, from then on until the server ends; and
+    where proxies are named, behind which others are."""
 
     def __init__(self, settings: Settings) -> None:
         self.ring = KeyRing(settings.index)
-        self._asks = settings.keys == "required"
+        self._asks = settings.keys == "required" or bool(settings.proxies)
         self._rate = settings.rate
         self._rates = Rates()
         self._hosts = frozenset(name.strip().lower() for name in settings.hosts.split(",") if name.strip())
@@ -103,11 +107,13 @@ class Door:
         return self._asks
 
     def who(self, request: Request) -> Key:
-        """The key of a request, from its header or its session. Raises KeyMissing, TooManyRequests."""
-        given = request.headers.get("authorization")
-        if given is not None:
-            scheme, _, secret = given.partition(" ")
-            return self.check(request, secret.strip() if scheme.lower() == "bearer" else "")
+        """The key of a request, from its header or its session. Raises KeyMissing, TooManyRequests.
+
+        Another scheme than Bearer is meant for a proxy that asks for a password of its own, and says nothing here.
+        """
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.check(request, secret.strip())
         session = request.cookies.get(COOKIE, "")
         key = self.ring.check_session(session) if session else None
         if key is None:
@@ -140,9 +146,14 @@ class Door:
     def check_host(self, request: Request) -> None:
         """Without keys: that the request was sent to this machine by a name of its own, and reached it there.
 
-        A page of another site can have its own name lead here (DNS rebinding), and would read what we answer.
-        Raises ForeignHost.
+        A page of another site can have its own name lead here (DNS rebinding), and would read what we answer; and a
+        proxy lets others ask who are not on this machine. Raises ForeignHost.
         """
+        if any(name in request.headers for name in PROXIED):
+            raise ForeignHost(
+                "without keys only this machine is answered, and this request came by a proxy;"
+                " make keys (kb key add), and name the proxy in KB_PROXIES"
+            )
         host = host_name(request.headers.get("host", ""))
         reached = (request.scope.get("server") or ("", 0))[0]
         if not all(is_loopback(name) or name.lower() in self._hosts for name in (host, reached)):
@@ -160,7 +171,8 @@ class Guard:
         self.door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the request on with `caller`, the name of its key, and `role` in its state; or tell why not."""
+        """Hand the request on, or tell why not. Its state has `caller`, the name of its key, and `role`; `changes`, and
+        `counted`, what it is counted for: its key, or its address."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -177,7 +189,9 @@ class Guard:
 
     def admit(self, request: Request) -> None:
         """Raises KeyMissing, NotAllowed, ForeignHost, CrossSite, TooManyRequests."""
-        needed = role_needed(request.method, request.url.path)
+        needed = role_needed(request.method, request.scope["path"])  # request.url may be made from the Host header
+        request.state.changes = needed in (Role.WRITE, Role.ADMIN) and request.method not in READING
+        request.state.counted = network(request)
         asks = self.door.asks()
         if not asks:
             self.door.check_host(request)
@@ -185,7 +199,7 @@ class Guard:
             check_site(request)
         key = self.know(request) if asks and needed else None
         request.state.caller, request.state.role = (key.name, key.role.value) if key else ("", "")
-        request.state.changes = needed in (Role.WRITE, Role.ADMIN) and request.method not in READING
+        request.state.counted = key.id if key else network(request)
         self.door.count(request, key)
         if key and needed and not key.role.includes(needed):
             raise NotAllowed(f"the key {key.name!r} has the role {key.role.value}; this needs {needed.value}")

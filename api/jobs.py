@@ -16,13 +16,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from api.jobs_schemas import JOB, JobDetail, JobList, JobProgress, StateName, TagCorrection
-from api.problems import documented
+from api.problems import documented, on_kb_error
 from api.routes import INDEX_ERRORS, DocumentId, Limit, Offset, OfShelf, PassageId, answers, refuse_unknown
 from api.schemas import Record, example_of
 from api.shelf import Shelf
 from kb.errors import (
     BadInput,
     DiskFull,
+    IndexBusy,
     IndexDamaged,
     JobEnded,
     KbError,
@@ -37,7 +38,29 @@ from kb.jobs.runner import Runner
 from kb.jobs.uploads import submit, too_large
 from kb.settings import Settings
 
-router = APIRouter()
+ROOM_SECONDS = 30
+"""When to come back where the queue is full: a report takes about so long."""
+
+
+class AskingRoute(APIRoute):
+    """A route that says when to come back where the queue is full."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, with Retry-After."""
+        handle = super().get_route_handler()
+
+        async def asked(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except QueueFull as error:
+                response = on_kb_error(request, error)
+                response.headers["Retry-After"] = str(ROOM_SECONDS)
+                return response
+
+        return asked
+
+
+router = APIRouter(route_class=AskingRoute)
 
 FIELDS = ("title", "publisher", "year", "kind", "author", "place", "url")
 FIELDS_BYTES = 1 << 16
@@ -91,7 +114,7 @@ async def known_fields(request: Request) -> None:
         raise BadInput(f"{twice} was given {names.count(twice)} times; one report is taken at a time")
 
 
-class UploadRoute(APIRoute):
+class UploadRoute(AskingRoute):
     """A route whose body is read no further than uploads may be large."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -139,7 +162,8 @@ class Counted:
 
 uploads = APIRouter(route_class=UploadRoute)
 
-ASKED_ERRORS = (UnknownName, QueueFull, IndexDamaged, DiskFull)
+QUEUE_ERRORS = (IndexBusy, IndexDamaged, DiskFull)
+ASKED_ERRORS = (UnknownName, QueueFull, *QUEUE_ERRORS)
 
 
 def accepted(*kinds: type[KbError]) -> dict[int | str, dict[str, Any]]:
@@ -154,7 +178,7 @@ def accepted(*kinds: type[KbError]) -> dict[int | str, dict[str, Any]]:
 
 def listed(model: type[Record], *kinds: type[KbError]) -> dict[int | str, dict[str, Any]]:
     """What an endpoint that reads the queue answers with, for OpenAPI."""
-    return answers(model, IndexDamaged, DiskFull, *kinds)
+    return answers(model, *QUEUE_ERRORS, *kinds)
 
 
 @uploads.post(
@@ -269,7 +293,10 @@ def job(shelf: OfShelf, runner: OfRunner, id: JobId) -> JobDetail:
     dependencies=[Depends(no_parameters)],
 )
 def cancel(runner: OfRunner, id: JobId) -> JobDetail:
-    """Cancel a job: one that is queued at once, one that runs in a moment. Nothing of it is stored."""
+    """Cancel a job: one that is queued at once, one that runs in a moment; nothing of it is stored.
+
+    A correction that has begun takes a second, and is not broken off.
+    """
     return job_json(runner.queue.cancel(id))
 
 
@@ -282,7 +309,7 @@ def known_job(runner: OfRunner, id: JobId) -> Job:
     "/v1/jobs/{id}/events",
     tags=["jobs"],
     response_class=EventSourceResponse,
-    responses=documented(NotFound, UnknownName, IndexDamaged, DiskFull, asks=True),
+    responses=documented(NotFound, UnknownName, *QUEUE_ERRORS, asks=True),
     dependencies=[Depends(no_parameters)],
 )
 async def job_events(

@@ -17,8 +17,7 @@ class JobProgress(Record):
     """How far a job is."""
 
     stage: str = Field(
-        description="waiting (another process writes; `reason` tells which), reading, embedding or storing; else"
-        " empty.",
+        description="waiting (another command is writing to the index), reading, embedding or storing; else empty.",
         examples=[""],
     )
     pages_done: int = Field(description="Pages that are read.", examples=[117])

@@ -1,7 +1,8 @@
 """Limits on each request: length of its address, size of its body, how many are worked on at once, and for how long."""
 
 import asyncio
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -14,22 +15,41 @@ MAX_ADDRESS = 1 << 16
 """Bytes of path and parameters. A question of 7,000 characters, which is answered with what is wrong, is 63,000."""
 
 LASTING = 32
-"""Uploads and streams of events that there may be at once; they have places of their own, since they last."""
+"""Uploads that there may be at once, and as many streams of events; they have places of their own, since they last."""
+
+OF_ONE = 8
+"""How many of these one key may have, or one address without."""
+
+STREAM_SECONDS = 15 * 60.0
+"""A stream ends after so long: who asks for it again, as browsers do by themselves, has his key checked anew."""
+
+PIECE_SECONDS = 30.0
+"""An upload of which nothing comes for so long is given up."""
+
+SESSION_BYTES = 4096
+"""What may be sent to begin a session: that needs no key, and waits for no place."""
 
 UPLOADS = ("POST", "/v1/documents")
 STREAMS = "/events"
+SESSION = "/v1/session"
 
 
 class Places:
-    """So many requests are worked on at once, so many more may wait for it; the next are refused."""
+    """So many requests are worked on at once, so many more may wait for it; the next are refused, and those of one
+    caller beyond `of_one`."""
 
-    def __init__(self, at_once: int, waiting: int) -> None:
+    def __init__(self, at_once: int, waiting: int, of_one: int | None = None) -> None:
         self._free = asyncio.Semaphore(at_once)
         self._may_wait = waiting
         self._waiting = 0
+        self._of_one = of_one
+        self._taken: Counter[str] = Counter()
 
-    async def take(self, seconds: float) -> None:
-        """Wait for a place. Raises Overloaded where too many wait already, or no place is free in time."""
+    async def take(self, seconds: float, caller: str) -> None:
+        """Wait for a place. Raises Overloaded where too many wait already, or no place is free in time; or where this
+        caller has as many as one may have."""
+        if self._of_one is not None and self._taken[caller] >= self._of_one:
+            raise Overloaded(f"{self._of_one} of these are yours already; end one, or try again later", Retry_After="5")
         if self._free.locked() and self._waiting >= self._may_wait:
             raise Overloaded(f"{self._waiting} requests are waiting already; try again in a moment", Retry_After="1")
         self._waiting += 1
@@ -40,9 +60,11 @@ class Places:
             raise Overloaded(f"no request was done within {seconds:g} s; try again later", Retry_After="5") from None
         finally:
             self._waiting -= 1
+        self._taken[caller] += 1
 
-    def give_back(self) -> None:
+    def give_back(self, caller: str) -> None:
         """Let the next one in."""
+        self._taken -= Counter((caller,))  # which forgets who has none
         self._free.release()
 
 
@@ -55,7 +77,8 @@ class Limits:
         self._seconds = settings.request_seconds
         self._written_seconds = settings.llm_seconds
         self._places = Places(settings.at_once, settings.waiting)
-        self._lasting = Places(LASTING, 0)
+        self._bodies = Places(settings.at_once, settings.waiting)
+        self._uploads, self._streams = Places(LASTING, 0, OF_ONE), Places(LASTING, 0, OF_ONE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on, or tell why not."""
@@ -71,68 +94,69 @@ class Limits:
         length = len(scope.get("raw_path") or scope["path"].encode()) + len(scope["query_string"])
         if length > MAX_ADDRESS:
             raise AddressTooLong(f"the address has {length} bytes; {MAX_ADDRESS} are taken")
-        seconds = self._seconds_for(scope)
-        upload, stream = (scope["method"], scope["path"]) == UPLOADS, scope["path"].endswith(STREAMS)
-        if not upload:  # which is written to disk as it comes, and has a limit of its own
-            receive = await self._read_body(scope, receive, seconds)
-        if not scope["path"].startswith("/v1/"):
+        path, seconds = scope["path"], self._seconds_for(scope)
+        if not path.startswith("/v1/"):
+            if tells_body(scope):
+                raise BodyTooLarge("nothing may be sent to this address", Connection="close")
             await self.app(scope, receive, send)
             return
-        places = self._lasting if upload or stream else self._places
-        await places.take(seconds)
-        await self._in_time(scope, receive, send, places, None if upload else seconds)
+        caller = scope.get("state", {}).get("counted", "")
+        if (scope["method"], path) == UPLOADS:  # which is written to disk as it comes, and has a limit of its own
+            await self._uploads.take(seconds, caller)
+            await self._in_time(scope, receive, send, lambda: self._uploads.give_back(caller), None)
+            return
+        places = self._streams if path.endswith(STREAMS) else self._places
+        receive = await self._with_body(scope, receive, seconds, places, caller)
+        await self._in_time(scope, receive, send, lambda: places.give_back(caller), seconds)
+
+    async def _with_body(self, scope: Scope, receive: Receive, seconds: float, places: Places, caller: str) -> Receive:
+        """Take a place, and read the body before, of which there are only so many in memory: those that are read, or
+        wait for a place, have places of their own. So who sends slowly keeps nobody who sends nothing waiting."""
+        if not tells_body(scope):
+            await places.take(seconds, caller)
+            return receive
+        if scope["path"] == SESSION:
+            receive = await read_body(scope, receive, seconds, SESSION_BYTES)
+            await places.take(seconds, caller)
+            return receive
+        await self._bodies.take(seconds, caller)
+        try:
+            receive = await read_body(scope, receive, seconds, self._most_bytes)
+            await places.take(seconds, caller)
+        finally:
+            self._bodies.give_back(caller)
+        return receive
 
     def _seconds_for(self, scope: Scope) -> float:
         """How long a request may take until its answer begins; a written answer has the time of its server on top."""
         written = scope["path"] == "/v1/ask" and b"write=" in scope["query_string"]
         return self._seconds + (self._written_seconds if written else 0)
 
-    async def _read_body(self, scope: Scope, receive: Receive, seconds: float) -> Receive:
-        """The body, read before any work is begun for it; as a channel that gives it again.
+    async def _in_time(
+        self, scope: Scope, receive: Receive, send: Send, give_back: Callable[[], None], seconds: float | None
+    ) -> None:
+        """Answer, or raise TimedOut. Without `seconds` the body may take any time, if only it goes on coming.
 
-        Raises BodyTooLarge, and TimedOut for one that does not come.
+        Work in a thread cannot be ended: it keeps its place until it is done.
         """
-        headers = Headers(scope=scope)
-        told = headers.get("content-length", "0")
-        if told == "0" and "transfer-encoding" not in headers:
-            return receive
-        if told.isdecimal() and int(told) > self._most_bytes:
-            raise self._too_large()
-        parts: list[Message] = []
-        size = 0
-        try:
-            async with asyncio.timeout(seconds):
-                while not parts or parts[-1].get("more_body"):
-                    parts.append(await receive())
-                    size += len(parts[-1].get("body", b""))
-                    if size > self._most_bytes:
-                        raise self._too_large()
-        except TimeoutError:
-            raise TimedOut(f"the request did not come within {seconds:g} s", Connection="close") from None
-        return again(parts, receive)
-
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"more than {self._most_bytes:,} bytes are not taken here (KB_BODY_MB)", Connection="close")
-
-    async def _in_time(self, scope: Scope, receive: Receive, send: Send, places: Places, seconds: float | None) -> None:
-        """Answer, or raise TimedOut. Work in a thread cannot be ended: it keeps its place until it is done."""
         begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        pieces = Pieces(receive)
         given_up = False
 
         async def send_in_time(message: Message) -> None:
-            if given_up:
+            if given_up or pieces.stopped:
                 return
             if not begun.done():
                 begun.set_result(None)
             await send(message)
 
         def done(task: asyncio.Task[None]) -> None:
-            places.give_back()
+            give_back()
             if given_up and not task.cancelled():
                 task.exception()  # nobody waits for it any more
 
         async def answer() -> None:
-            await self.app(scope, receive, send_in_time)
+            await self.app(scope, receive if seconds else pieces.receive, send_in_time)
 
         work = asyncio.create_task(answer())
         work.add_done_callback(done)
@@ -141,10 +165,75 @@ class Limits:
             if not work.done() and not begun.done():
                 given_up = True
                 raise TimedOut(f"no answer within {seconds:g} s; ask for less, or try again later", Retry_After="5")
-            await work
+            await (end_in_time(work, send) if scope["path"].endswith(STREAMS) else work)
         except asyncio.CancelledError:
             work.cancel()
             raise
+        if pieces.stopped and not begun.done():
+            raise TimedOut(f"of the upload nothing came for {PIECE_SECONDS:g} s; send it again", Connection="close")
+
+
+async def end_in_time(stream: asyncio.Task[None], send: Send) -> None:
+    """Wait for a stream to end, and end it after STREAM_SECONDS, between two of its events."""
+    await asyncio.wait({stream}, timeout=STREAM_SECONDS)
+    if stream.done():
+        await stream
+        return
+    stream.cancel()
+    await asyncio.wait({stream})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class Pieces:
+    """A body that breaks off where nothing of it comes for PIECE_SECONDS. The application sees a client that has left;
+    what it answers to that is not to be sent."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.stopped = False
+        self._receive = receive
+        self._more = True
+
+    async def receive(self) -> Message:
+        """The next piece; after the last whatever comes, whenever."""
+        if not self._more:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(PIECE_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            self.stopped = True
+            return {"type": "http.disconnect"}
+        self._more = message.get("more_body", False)
+        return message
+
+
+def tells_body(scope: Scope) -> bool:
+    """Whether a request says that it has a body."""
+    headers = Headers(scope=scope)
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+
+
+async def read_body(scope: Scope, receive: Receive, seconds: float, most: int) -> Receive:
+    """The body, read before any work is begun for it; as a channel that gives it again.
+
+    Raises BodyTooLarge, and TimedOut for one that does not come.
+    """
+    refusal = BodyTooLarge(f"more than {most:,} bytes are not taken at this address", Connection="close")
+    told = Headers(scope=scope).get("content-length", "")
+    if told.isdecimal() and int(told) > most:
+        raise refusal
+    parts: list[Message] = []
+    size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            while not parts or parts[-1].get("more_body"):
+                parts.append(await receive())
+                size += len(parts[-1].get("body", b""))
+                if size > most:
+                    raise refusal
+    except TimeoutError:
+        raise TimedOut(f"the request did not come within {seconds:g} s", Connection="close") from None
+    return again(parts, receive)
 
 
 def again(parts: list[Message], receive: Receive) -> Receive:

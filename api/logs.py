@@ -18,12 +18,21 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.guard import Rates
+from api.problems import TooManyRequests
 from kb import audit
 
 ID_HEADER = "X-Request-ID"
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 NOT_ANSWERED = 499
 """The status told of a request whose client left before the answer; nginx tells the same."""
+
+REFUSED = (401, 403, 429)
+REFUSALS = 60
+"""Lines a minute in the audit log about changes that were refused to someone without a key: anybody can try."""
+
+MAX_PATH = 500
+"""Characters of an address in the audit log."""
 
 KEPT_LINES = 10_000
 """Lines that wait to be written. Where nobody reads what we write, later ones are dropped, and the server goes on."""
@@ -127,14 +136,24 @@ def log_request(queries: bool) -> Callable[[Served], None]:
 
 
 def audit_request(index: Path) -> Callable[[Served], None]:
-    """The observer that writes down who changed something, or tried with a key that may not."""
+    """The observer that writes down who changed something, or tried and may not."""
+    rates = Rates()
+
+    def wanted(found: Served) -> bool:
+        if not found.changes or found.caller or found.status not in REFUSED:
+            return found.changes
+        try:
+            rates.count(REFUSALS, "refused")
+        except TooManyRequests:
+            return False
+        return index.is_dir()  # else there is nothing to change, and no folder is made for it
 
     def write(found: Served) -> None:
-        if not found.changes:
+        if not wanted(found):
             return
         fields = {
             "who": found.caller, "role": found.role, "via": "api", "address": found.address, "method": found.method,
-            "path": found.path, "status": found.status, "request": found.id, "job": found.job,
+            "path": found.path[:MAX_PATH], "status": found.status, "request": found.id, "job": found.job,
         }  # fmt: skip
         try:
             audit.record(index, **fields)
@@ -145,13 +164,15 @@ def audit_request(index: Path) -> Callable[[Served], None]:
 
 
 class TextLines(logging.Formatter):
-    """A log for people: time, level, message; of a request its fields as name=value."""
+    """A log for people: time, level, message, and the id of its request; of a request its fields as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, with a traceback below it where there is one."""
-        told = getattr(record, "told", None)
-        if told:
+        if told := getattr(record, "told", None):
             record.msg = " ".join(f"{name}={value}" for name, value in told.items() if value != "")
+            record.args = None
+        elif identity := request_id.get():
+            record.msg = f"{record.getMessage()} id={identity}"
             record.args = None
         return super().format(record)
 

@@ -40,7 +40,7 @@ class NotAllowed(Refusal):
 
 
 class ForeignHost(Refusal):
-    """Without keys the server answers this machine alone, and the request named another host."""
+    """Without keys the server answers this machine alone, and the request named another host or came by a proxy."""
 
 
 class CrossSite(Refusal):
@@ -144,6 +144,20 @@ def words_of(kind: type[KbError]) -> list[str]:
 READINESS = "/readyz"
 """Here every error means 503: balancers ask it whether to send requests."""
 
+NOT_READY = "the index cannot be used now; kb status on the server says why"
+
+KEPT_INSIDE: Mapping[type[KbError], str] = {
+    errors.IndexMissing: "no index is there yet; bring reports in, by an upload or with kb ingest on the server",
+    errors.IndexDamaged: "the index, or a file beside it, cannot be used; the server's log says why",
+    errors.IndexBusy: "the index is being written to; try again in a moment",
+    errors.DiskFull: "the server has no room left, and stored nothing of this; its log says where",
+    errors.ModelMismatch: "the index was made with another model than the server's; its log says what to do",
+    errors.ModelUnavailable: "a model of the server cannot be loaded; its log says why",
+    errors.BadSettings: "a file that the server's settings name cannot be used; its log says why",
+}
+"""What is told of errors of the server itself: their own messages name paths, processes and accounts of the machine,
+and go to its log."""
+
 
 def problem_status(error: KbError) -> int:
     """The HTTP status of an error: that of the nearest of its classes which has one."""
@@ -159,23 +173,19 @@ def respond(request: Request, problem: Problem, headers: Mapping[str, str] | Non
 def on_kb_error(request: Request, error: Exception) -> JSONResponse:
     """What kb reports to its user."""
     assert isinstance(error, KbError)
-    kind, status, detail = type(error), problem_status(error), str(error)
-    if request.url.path == READINESS and not isinstance(error, Refusal):  # asked without a key: tell no paths
-        status, detail = 503, "the index cannot be used now; kb status on the server says why"
+    kind, status = type(error), problem_status(error)
+    detail = next((KEPT_INSIDE[each] for each in kind.__mro__ if each in KEPT_INSIDE), str(error))
+    if request.scope["path"] == READINESS and not isinstance(error, Refusal):
+        status, detail = 503, NOT_READY
+    if detail != str(error):
+        logging.getLogger(__name__).warning("%s: %s", kind.__name__, error)
     found = Problem(type=problem_type(kind), title=problem_title(kind), status=status, detail=detail, instance="")
     return respond(request, found, error.headers if isinstance(error, Refusal) else None)
 
 
-def on_bad_settings(request: Request, error: Exception) -> JSONResponse:
-    """A file of the server's settings that is broken. Where it lies stays on the server: its log says more."""
-    logging.getLogger(__name__).error("%s", error)
-    hidden = errors.BadSettings("the server's taxonomy or its list of banks cannot be used; its log says why")
-    return on_kb_error(request, hidden)
-
-
 def on_database_error(request: Request, error: Exception) -> JSONResponse:
     """A store that turns out to be damaged while it is read."""
-    return on_kb_error(request, errors.IndexDamaged("the index is damaged; ingest the reports into a new folder"))
+    return on_kb_error(request, errors.IndexDamaged(f"{error}; ingest the reports into a new folder"))
 
 
 def on_invalid_request(request: Request, error: Exception) -> JSONResponse:
@@ -219,7 +229,6 @@ def on_unexpected(request: Request, error: Exception) -> JSONResponse:
 def add_problem_handlers(app: FastAPI) -> None:
     """Let an application answer every error with a problem."""
     app.add_exception_handler(KbError, on_kb_error)
-    app.add_exception_handler(errors.BadSettings, on_bad_settings)
     app.add_exception_handler(sqlite3.DatabaseError, on_database_error)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
     app.add_exception_handler(HTTPException, on_http_error)

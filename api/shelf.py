@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from kb.catalogue import STORE_FILE
-from kb.errors import IndexMissing, ModelMismatch
+from kb.errors import IndexDamaged, IndexMissing, ModelMismatch
 from kb.search import Library
 from kb.settings import Settings
 from kb.store import Store
@@ -83,12 +83,15 @@ class Shelf:
 
         Raises IndexMissing, IndexDamaged, IndexBusy, ModelMismatch and ModelUnavailable.
         """
-        with self._turns:
-            loan = self._lend()
-            try:
+        loan = self._lend()
+        try:
+            with self._turns:
                 yield loan.library
-            finally:
-                self._take_back(loan)
+        except IndexDamaged:
+            self._replace(None)  # the next one opens it anew, which makes what can be made
+            raise
+        finally:
+            self._take_back(loan)
 
     def close(self) -> None:
         """Close the library, now or when its last reader is done."""

@@ -1,12 +1,14 @@
 """How many searches and answers a second the server gives to 1, 8 and 32 clients, and whether they stay right.
 
     python benchmarks/load.py [FOLDER] [--gold corpus/gold.jsonl] [--clients 1 8 32] [--seconds 10] [--rounds 3]
+                              [--check]
     python benchmarks/load.py [FOLDER] --mixed 30
 
 The server is `kb serve` on loopback over an index of the reports in FOLDER (default: corpus), made in a temporary
 folder; the clients are locust's. No question is asked twice, so that nothing is answered out of a cache. The encoder
 alone runs in another process of the same settings, with as many threads as there are clients, in turns with the
-searches while the server rests. Ingest beside: one report after another is changed, ingested by `kb ingest` and taken
+searches while the server rests; with --check it exits with 1 where what is wanted of the two, or of p99, is missed.
+Ingest beside: one report after another is changed, ingested by `kb ingest` and taken
 out by `kb remove`, the whole time.
 
 With --mixed, 8 clients ask for searches, answers, grids, figures, cases and pages' pictures for so many minutes, while
@@ -108,7 +110,15 @@ class Server:
 
     def memory(self) -> float:
         """Resident megabytes of the server, the process that draws pages included."""
-        return sum(each.memory_info().rss for each in (self.process, *self.process.children(recursive=True))) / 1e6
+        return sum(map(resident, (self.process, *self.process.children(recursive=True)))) / 1e6
+
+
+def resident(process: psutil.Process) -> int:
+    """The bytes that a process has in memory; 0 for one that has just ended."""
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def free_port() -> int:
@@ -282,8 +292,8 @@ def same_report(index: Path, report: Path) -> Iterator[Callable[[Ingesting], Non
 # speed
 
 
-def measure_speed(options: argparse.Namespace, index: Path, folder: Path) -> None:
-    """Print how fast answers come, and how that compares with the encoder alone."""
+def measure_speed(options: argparse.Namespace, index: Path, folder: Path) -> bool:
+    """Print how fast answers come, and how that compares with the encoder alone; whether that is as wanted."""
     questions, fresh = varied(read_gold(options.gold)), list(varied(read_gold(options.gold)))
     reports = sorted(options.folder.glob("*.pdf"))
     with serving(index) as server, EncoderAlone.started(index) as encoder:
@@ -304,8 +314,8 @@ def measure_speed(options: argparse.Namespace, index: Path, folder: Path) -> Non
                         found = ask_for(server, paths, clients, options.seconds)
                     found.errors += beside.errors
                     print_row(kind, clients, f"{beside.done.total()} kb", found, server)
-        for clients in COMPARED:
-            compare_with_encoder(server, encoder, questions, fresh, clients, options)
+        held = [compare_with_encoder(server, encoder, questions, fresh, clients, options) for clients in COMPARED]
+    return all(held)
 
 
 def print_row(kind: str, clients: int, beside: str, found: Answered, server: Server) -> None:
@@ -324,8 +334,9 @@ def compare_with_encoder(
     fresh: Sequence[str],
     clients: int,
     options: argparse.Namespace,
-) -> None:
-    """Searches and the encoder alone in turns; print the ratio of each turn's rates, and p99 to p50."""
+) -> bool:
+    """Searches and the encoder alone in turns; print the ratio of each turn's rates, and p99 to p50; whether the median
+    ratio and the latter are as wanted, without errors."""
     all_found, by_clients, by_cores = Answered(), [], []
     for _ in range(options.rounds):
         paths = (path_of("search", q=question) for question in questions)
@@ -341,6 +352,8 @@ def compare_with_encoder(
         f" by a thread a core {spanned(by_cores)}; load {os.getloadavg()[0]:.1f}",
         flush=True,
     )
+    fast = median(by_clients) >= WANTED["of the encoder"] and spread < WANTED["p99 of p50"]
+    return fast and not all_found.errors
 
 
 def spanned(values: Sequence[float]) -> str:
@@ -470,6 +483,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement (default 10)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of searches and encoder (default 3)")
     parser.add_argument("--mixed", type=float, metavar="MINUTES", help="the mixed run, for so long")
+    parser.add_argument("--check", action="store_true", help="exit with 1 where the ratio or p99 wanted is missed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         index, reports = Path(folder) / "index", Path(folder) / "reports"
@@ -483,7 +497,8 @@ def main() -> None:
         must_run_kb(index, "ingest", *map(str, before))
         if options.mixed:
             sys.exit(not run_mixed(options, index))
-        measure_speed(options, index, Path(folder))
+        held = measure_speed(options, index, Path(folder))
+        sys.exit(options.check and not held)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from kb.build import remove
 from kb.catalogue import STORE_FILE
 from kb.errors import BadInput, IndexBusy, IndexMissing
 from kb.export import answer_json, result_json
+from kb.jobs.queue import Order, Queue, Task
 from kb.retag import correct
 from kb.rows import MIGRATIONS, SCHEMA_VERSION
 from kb.search import Library
@@ -166,6 +167,37 @@ def test_uploads_are_found_in_the_new_place(settings: Settings, elsewhere: Setti
     assert paths["survey2023.pdf"].read_bytes() == upload.read_bytes()
     assert paths["survey2023.pdf"].is_relative_to(elsewhere.index.resolve())
     assert paths["cases2018.pdf"].parent == CORPUS
+
+
+def test_uploads_of_waiting_jobs_stay(settings: Settings, tmp_path: Path) -> None:
+    file = take(settings, tmp_path / "kb.zip")
+    queue, names = Queue(settings.index, 9), ["0" * 64 + ".pdf", "1" * 64 + ".pdf", "2" * 64 + ".pdf"]
+    (settings.index / "uploads").mkdir()
+    for name in names:
+        (settings.index / "uploads" / name).touch()
+    for name in names[:2]:
+        queue.add(Order(Task.INGEST, "a.pdf", upload=name), "")
+    assert queue.begin()
+    put(settings, file, replace=True)
+    assert [(settings.index / "uploads" / name).exists() for name in names] == [True, True, False]
+
+
+def test_an_upload_that_goes_while_a_backup_is_taken(settings: Settings, tmp_path: Path) -> None:
+    (settings.index / "uploads").mkdir()
+    (upload := settings.index / "uploads" / "abc.pdf").touch()
+
+    def delete(count: int, total: int) -> None:
+        upload.unlink(missing_ok=True)  # the store is copied, and nothing packed
+
+    backup(settings, tmp_path / "kb.zip", delete, quiet)
+    assert "files/uploads/abc.pdf" not in read_manifest(tmp_path / "kb.zip").members
+    with sqlite3.connect(settings.index / STORE_FILE) as db:
+        db.execute("UPDATE documents SET path = ? WHERE file = 'survey2023.pdf'", (str(upload.resolve()),))
+    db.close()
+    backup(settings, tmp_path / "without.zip", quiet, quiet)  # it was lost before
+    upload.touch()
+    with pytest.raises(BadInput, match=r"abc\.pdf went while it was packed"):
+        backup(settings, tmp_path / "kb.zip", delete, quiet)
 
 
 def test_taken_while_others_write_it_holds_one_generation(settings: Settings, tmp_path: Path) -> None:

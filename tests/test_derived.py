@@ -9,9 +9,11 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 
 import kb.derived
 import kb.lexical
+from api.app import create_app
 from kb.catalogue import STORE_FILE
 from kb.derived import Contents, Derived, DerivedFiles, Growth, open_derived, prune_derived, read_derived
 from kb.errors import DiskFull
@@ -21,6 +23,7 @@ from kb.settings import Settings
 from kb.store import Failure, Store
 from kb.synonyms import Clue, SynonymTable, clues_of
 from kb.vectors import VectorFiles
+from kb.verify import verify
 
 
 def clues(question: str) -> list[Clue]:
@@ -202,6 +205,79 @@ def test_a_change_whose_set_cannot_be_made_is_undone(
     assert_fits(read_derived(DerivedFiles.of(index, contents), contents), store)
     twin(store, store.documents()[0], "one")
     assert_fits(read_derived(DerivedFiles.of(index, Contents.of(store)), Contents.of(store)), store)
+
+
+def test_vectors_of_another_model_with_the_same_name_are_taken(growing: tuple[Store, Path]) -> None:
+    store, index = growing
+    units, vectors = store.unit_rows()
+    store.replace_vectors(store.model(), [unit.row for unit in units], -vectors, {})
+    assert_fits(read_derived(DerivedFiles.of(index, Contents.of(store)), Contents.of(store)), store)
+
+
+def test_a_library_of_many_passages_keeps_deleted_ones_until_they_are_too_many(
+    growing: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, index = growing
+    monkeypatch.setattr(kb.derived, "SMALL", 10)
+    monkeypatch.setattr(kb.derived, "MOST_DELETED", 0.3)
+    deleted = []
+    for document in store.documents()[:1:-1]:
+        store.remove_document(document.id)
+        derived = read_derived(DerivedFiles.of(index, Contents.of(store)), Contents.of(store))
+        assert_fits(derived, store)
+        deleted.append(derived.stamp.deleted)
+    assert deleted[0] > 0 and deleted[1] == 0
+
+
+def damage(folder: Path, kind: str) -> None:
+    """Other bytes in the middle of tantivy's files, of the same length."""
+    for file in folder.glob(f"*{kind}"):
+        content = file.read_bytes()
+        third = len(content) // 3
+        file.unlink()  # the file may stand in other sets too
+        turned = bytes(255 - byte for byte in content[third : 2 * third])
+        file.write_bytes(content[:third] + turned + content[2 * third :])
+
+
+@pytest.mark.parametrize("kind", [".idx", ".fast", ".term", ".store", ".fieldnorm"])
+def test_a_damaged_file_of_tantivy_is_told_and_made_anew(copied_settings: Settings, kind: str) -> None:
+    index = copied_settings.index
+    with Store.open(index / STORE_FILE) as store:
+        damage(DerivedFiles.of(index, Contents.of(store)).lexical, kind)
+        (told,) = verify(store, index).problems
+        assert f"{kind} is damaged; delete the folder derived" in told or "the next search makes them anew" in told
+    with TestClient(create_app(copied_settings)) as client:
+        answers = [client.get("/v1/search", params={"q": "银行怎么解决金融科技人才短缺"}) for _ in range(2)]
+    assert answers[0].status_code in (200, 409) and answers[1].status_code == 200
+    if answers[0].status_code == 409:
+        with Store.open(index / STORE_FILE) as store:
+            assert verify(store, index).problems == ()
+
+
+def test_a_set_that_cannot_be_grown_from_is_said(growing: tuple[Store, Path], caplog: pytest.LogCaptureFixture) -> None:
+    store, index = growing
+    DerivedFiles.of(index, Contents.of(store)).stamp.write_text("{")
+    twin(store, store.documents()[0], "one")
+    assert "made anew" in caplog.text
+
+
+def test_a_set_that_fails_in_faiss_is_an_error_of_ours(
+    growing: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = growing
+    full = RuntimeError("write error: No space left on device")
+    monkeypatch.setattr(VectorFiles, "renew_lists", Mock(side_effect=full))
+    with pytest.raises(DiskFull):
+        twin(store, store.documents()[0], "one")
+
+
+def test_checking_beside_a_writer_is_no_false_alarm(growing: tuple[Store, Path]) -> None:
+    store, index = growing
+    with Store.open(index / STORE_FILE) as reader:
+        reader.snapshot()
+        for name in ("one", "two", "three"):
+            twin(store, store.documents()[0], name)
+        assert verify(reader, index).problems == ()
 
 
 @pytest.mark.parametrize("harm", ["stamp", "rows", "tantivy", "all"])

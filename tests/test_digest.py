@@ -15,7 +15,7 @@ from kb.catalogue import STORE_FILE
 from kb.digest import FORMATS, Digest, State, digest_json, make_digest, state_of
 from kb.errors import BadInput
 from kb.evidence import gather
-from kb.outbox import KEPT, OUTBOX, check_webhook, post, put_out, send_out
+from kb.outbox import KEPT, OUTBOX, REFUSED, check_webhook, post, put_out, send_out
 from kb.records import Filters
 from kb.saved import News, Saved
 from kb.search import Library
@@ -127,6 +127,7 @@ class Hook(HTTPServer):
 
     def __init__(self) -> None:
         self.status = 200
+        self.too_large = "nothing is"
         self.taken: list[tuple[str, dict[str, object]]] = []
         super().__init__(("127.0.0.1", 0), Answer)
 
@@ -140,9 +141,10 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.server.status == 200:
+        status = 413 if self.server.too_large in body.get("gate", []) else self.server.status
+        if status == 200:
             self.server.taken.append((self.headers["Content-Type"], body))
-        self.send_response(self.server.status)
+        self.send_response(status)
         self.send_header("Location", f"{self.server.url}/elsewhere")
         self.end_headers()
 
@@ -167,26 +169,51 @@ def test_a_digest_stays_until_the_webhook_takes_it(hook: Hook, tmp_path: Path) -
     second = Digest("2024-01-01T09:00:00+00:00", 8, gate=("second",))
     put_out(tmp_path, first)
     hook.status = 500
-    assert send_out(tmp_path, hook.url) == (0, "answered 500 Internal Server Error")
+    address = hook.url.removesuffix("/news")
+    said = f"{address}: answered 500 Internal Server Error; the next run sends it again"
+    assert send_out(tmp_path, hook.url) == (0, [said])
     put_out(tmp_path, second)
     hook.status = 200
-    assert send_out(tmp_path, hook.url) == (2, "")
+    assert send_out(tmp_path, hook.url) == (2, [])
     assert [body["gate"] for _, body in hook.taken] == [["first"], ["second"]]
     assert hook.taken[0] == ("application/json; charset=utf-8", digest_json(first))
-    assert send_out(tmp_path, hook.url) == (0, "") and not list((tmp_path / OUTBOX).iterdir())
+    assert send_out(tmp_path, hook.url) == (0, []) and not list((tmp_path / OUTBOX).iterdir())
 
 
 def test_a_webhook_that_leads_elsewhere_or_is_not_there_is_told(hook: Hook) -> None:
     hook.status = 302
-    assert post(hook.url, "{}").startswith("answered 302")
+    status, problem = post(hook.url, "{}")
+    assert status == 302 and problem.startswith("answered 302")
     assert hook.taken == []
     url = hook.url
     hook.status = 200
-    assert post(url, "{}") == ""
+    assert post(url, "{}") == (200, "")
     closed = HTTPServer(("127.0.0.1", 0), Answer)
     port = closed.server_port
     closed.server_close()
-    assert "refused" in post(f"http://127.0.0.1:{port}/", "{}")
+    assert "refused" in post(f"http://127.0.0.1:{port}/", "{}")[1]
+
+
+def test_a_digest_that_is_always_refused_is_set_aside(hook: Hook, tmp_path: Path) -> None:
+    put_out(tmp_path, Digest("2024-01-01T08:00:00+00:00", 7, gate=("large",)))
+    put_out(tmp_path, Digest("2024-01-01T09:00:00+00:00", 8, gate=("second",)))
+    hook.too_large = "large"
+    sent, [problem] = send_out(tmp_path, hook.url)
+    [aside] = (tmp_path / OUTBOX / REFUSED).iterdir()
+    assert sent == 1 and "answered 413" in problem and str(aside) in problem
+    assert [body["gate"] for _, body in hook.taken] == [["second"]] and "large" in aside.read_text("utf-8")
+    put_out(tmp_path, Digest("2024-01-01T10:00:00+00:00", 9))
+    hook.status = 404  # a wrong address: no fault of the digest
+    assert send_out(tmp_path, hook.url)[0] == 0 and len(list((tmp_path / OUTBOX).glob("*.json"))) == 1
+
+
+def test_the_address_of_a_webhook_is_told_without_its_secret(hook: Hook, tmp_path: Path) -> None:
+    put_out(tmp_path, Digest("2024-01-01T08:00:00+00:00", 7, gate=("first",)))
+    hook.status = 500
+    port = hook.server_port
+    [problem] = send_out(tmp_path, f"http://me:hidden@127.0.0.1:{port}/hidden?key=hidden")[1]
+    assert f"http://127.0.0.1:{port}: " in problem and "hidden" not in problem
+    assert "hidden" not in post(f"http://127.0.0.1:{port}/hid den/hidden", "{}")[1]
 
 
 def test_the_outbox_keeps_the_latest(tmp_path: Path) -> None:
@@ -196,7 +223,11 @@ def test_the_outbox_keeps_the_latest(tmp_path: Path) -> None:
     assert len(names) == KEPT and names[0].endswith("00000003.json")
 
 
-@pytest.mark.parametrize("url", ["ftp://example.org/x", "file:///etc/passwd", "example.org", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://example.org/hidden", "file:///hidden", "example.org", "http://", "http://[hidden", "http://host:x/hidden"],
+)
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(BadInput, match="http://"):
+    with pytest.raises(BadInput, match="http://") as raised:
         check_webhook(url)
+    assert "hidden" not in str(raised.value)

@@ -1,10 +1,13 @@
 """Who may do what over the API: roles, sessions, hosts, other sites, limits; and what is written down of it."""
 
+import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -24,15 +27,22 @@ from fastapi import FastAPI, Response
 from fastapi.testclient import TestClient
 from httpx2 import Response as Answer
 from playwright.sync_api import expect, sync_playwright
+from starlette.datastructures import URL
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from api import limits, logs
 from api.app import HEADERS, create_app
 from api.guard import COOKIE, GUESSES, Rates, network, role_needed
+from api.limits import Limits
 from api.logs import Aside, JsonLines, TextLines
-from api.problems import TooManyRequests
+from api.problems import TimedOut, TooManyRequests, problem_type
 from api.schemas import QUESTION
+from kb import errors
 from kb.audit import AUDIT_FILE
+from kb.cli.service import LogFormat, check_keys, logging_config
+from kb.errors import BadInput
 from kb.keys import KEYS_FILE, KeyRing, Role
 from kb.settings import Settings
 from tests.conftest import CACHE, ROOT, run_kb
@@ -229,6 +239,50 @@ def test_a_broken_file_of_keys_opens_nothing(settings: Settings, secrets: dict[R
     assert kind(answer) == "index-damaged"
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        errors.IndexMissing, errors.IndexDamaged, errors.IndexBusy, errors.DiskFull, errors.ModelMismatch,
+        errors.ModelUnavailable, errors.BadSettings, sqlite3.DatabaseError,
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_the_server_is_told_in_its_log_alone(
+    settings: Settings, caplog: pytest.LogCaptureFixture, told: type[Exception]
+) -> None:
+    app = create_app(settings)
+
+    @app.get("/v1/fault")
+    def fault() -> None:
+        raise told("/srv/secret/kb.sqlite is written by process 4711 of root on host9")
+
+    answer = TestClient(app).get("/v1/fault", headers={"X-Request-ID": "mine-1"})
+    wanted = errors.IndexDamaged if told is sqlite3.DatabaseError else told
+    assert answer.json()["type"] == problem_type(wanted)
+    assert not re.search("secret|4711|root|host9", answer.text)
+    record = next(record for record in caplog.records if "/srv/secret/kb.sqlite" in record.getMessage())
+    assert record.levelno == logging.WARNING
+
+
+def test_a_broken_file_of_keys_is_not_named_to_strangers(
+    settings: Settings, secrets: dict[Role, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (settings.index / KEYS_FILE).write_bytes(b"no database at all, but long enough to be one" * 100)
+    for path in ("/docs", "/readyz"):
+        answer = client_of(settings).get(path)
+        assert kind(answer) == "index-damaged" and str(settings.index) not in answer.text
+    assert str(settings.index / KEYS_FILE) in caplog.text
+
+
+def test_lines_of_the_log_name_their_request() -> None:
+    record = logging.LogRecord("api.problems", logging.WARNING, "", 0, "100 %% of %s", ("it",), None)
+    before = logs.request_id.set("mine-1")
+    try:
+        assert json.loads(JsonLines().format(record))["id"] == "mine-1"
+        assert TextLines("%(message)s").format(record) == "100 % of it id=mine-1"
+    finally:
+        logs.request_id.reset(before)
+
+
 def test_required_keys_are_asked_for_where_there_are_none(settings: Settings) -> None:
     strict = settings.model_copy(update={"keys": "required"})
     assert client_of(strict).get("/v1/session").status_code == 401
@@ -252,6 +306,15 @@ def test_a_session_stands_in_for_the_key_until_it_ends(settings: Settings, secre
     assert (
         client.get("/v1/session", headers={"Cookie": f"{COOKIE}={kept}"}).status_code == 401
     )  # it has ended on the server too
+
+
+def test_a_password_for_a_proxy_hides_no_session_and_is_no_guess(settings: Settings, secrets: dict[Role, str]) -> None:
+    client = client_of(settings)
+    client.post("/v1/session", json={"key": secrets[Role.READ]})
+    basic = {"Authorization": "Basic a2I6a2I="}
+    assert client.get("/v1/session", headers=basic).json()["name"] == "read desk"
+    client.cookies.clear()
+    assert {client.get("/v1/session", headers=basic).status_code for _ in range(GUESSES + 5)} == {401}
 
 
 def test_the_cookie_is_for_https_alone_where_it_was_set_there(settings: Settings, secrets: dict[Role, str]) -> None:
@@ -292,6 +355,27 @@ def test_without_keys_only_this_machine_is_answered(settings: Settings, host: st
 def test_without_keys_a_connection_from_outside_is_refused_whatever_host_it_names(settings: Settings) -> None:
     outside = client_of(settings, base_url="http://10.0.0.5")
     assert outside.get("/v1/session", headers={"Host": "localhost"}).status_code == 403
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+def test_without_keys_what_comes_by_a_proxy_is_refused(settings: Settings, header: str) -> None:
+    headers = {header: "203.0.113.9", "Host": "127.0.0.1:8000"}
+    for method, path in (("GET", "/v1/documents"), ("DELETE", "/v1/documents/0000"), ("GET", "/")):
+        answer = client_of(settings).request(method, path, headers=headers)
+        assert (answer.status_code, kind(answer)) == (403, "foreign-host")
+        assert "kb key add" in answer.json()["detail"]
+
+
+def test_behind_a_proxy_that_is_named_keys_are_asked_for(settings: Settings) -> None:
+    behind = client_of(settings.model_copy(update={"proxies": "127.0.0.1"}))
+    assert behind.get("/v1/session", headers={"Host": "127.0.0.1"}).status_code == 401
+
+
+def test_the_address_is_not_taken_from_the_host(
+    settings: Settings, secrets: dict[Role, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Request, "url", URL("http://kb/docs?/v1/keys"))  # as older versions of starlette made it
+    assert client_of(settings).get("/v1/keys").status_code == 401
 
 
 def test_with_keys_any_host_is_answered(settings: Settings, secrets: dict[Role, str]) -> None:
@@ -396,8 +480,6 @@ def test_who_is_alone_on_the_machine_is_not_slowed_unless_told(settings: Setting
     [("10.1.1.1", "10.1.1.1"), ("2001:db8:1:2:3::4", "2001:0db8:0001:0002"), ("testclient", "testclient")],
 )
 def test_addresses_of_one_customer_are_one(address: str, counted: str) -> None:
-    from starlette.requests import Request
-
     assert network(Request({"type": "http", "client": (address, 1), "headers": []})) == counted
 
 
@@ -411,6 +493,140 @@ def test_a_body_that_is_too_large_is_refused(settings: Settings) -> None:
     pieces = iter([b'{"quotes": [{"passage_id"', b': "0"}], "format": "md"}'])
     answer = client.post("/v1/quotes", content=pieces, headers={"Content-Type": "application/json"})
     assert kind(answer) == "index-missing"  # a body in pieces arrives whole
+
+
+class Ask:
+    """A request whose body comes in pieces that a test sends."""
+
+    def __init__(self, method: str, path: str, body: bool = False, caller: str = "desk") -> None:
+        self.scope: dict[str, Any] = {
+            "type": "http", "method": method, "path": path, "query_string": b"", "state": {"counted": caller},
+            "scheme": "http", "server": ("127.0.0.1", 80),
+            "headers": [(b"host", b"localhost"), *([(b"transfer-encoding", b"chunked")] if body else [])],
+        }  # fmt: skip
+        self.pieces: asyncio.Queue[Message] = asyncio.Queue()
+        self.received = 0
+        self.sent: list[Message] = []
+        self.task: asyncio.Task[None]
+
+    def of(self, stack: ASGIApp) -> "Ask":
+        """Begin it."""
+        self.task = asyncio.create_task(stack(self.scope, self.receive, self.send))
+        return self
+
+    async def receive(self) -> Message:
+        message = await self.pieces.get()
+        self.received += len(message["body"])
+        return message
+
+    async def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    async def status(self) -> int:
+        """The status of its answer."""
+        await asyncio.wait_for(self.task, 20)
+        return int(self.sent[0]["status"])
+
+
+async def waiting_app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Begins its answer to streams at once and never ends; of others it takes the body, and answers."""
+    stream = scope["path"].endswith(limits.STREAMS)
+    while not stream and limits.tells_body(scope) and (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"", "more_body": stream})
+    if stream:
+        await asyncio.Event().wait()
+
+
+MORE: Message = {"type": "http.request", "body": b"x" * 1000, "more_body": True}
+LAST: Message = {"type": "http.request", "body": b"", "more_body": False}
+
+
+@pytest.mark.parametrize(("path", "most"), [("/docs", 0), ("/static/page.js", 0), ("/v1/session", 5000)])
+def test_what_is_sent_without_a_key_is_not_kept(settings: Settings, path: str, most: int) -> None:
+    async def run() -> None:
+        ask = Ask("POST", path, body=True)
+        for _ in range(100):
+            ask.pieces.put_nowait(MORE)
+        assert await ask.of(Limits(waiting_app, settings)).status() == 413
+        assert ask.received <= most
+
+    asyncio.run(run())
+
+
+def test_bodies_that_do_not_end_have_places_of_their_own_and_no_more(settings: Settings) -> None:
+    async def run() -> None:
+        stack = Limits(waiting_app, settings.model_copy(update={"at_once": 2, "waiting": 0}))
+        slow = [Ask("POST", "/v1/quotes", body=True).of(stack) for _ in range(2)]
+        await asyncio.sleep(0)
+        refused = Ask("POST", "/v1/quotes", body=True)
+        refused.pieces.put_nowait(MORE)
+        assert await refused.of(stack).status() == 503 and not refused.received
+        assert await Ask("GET", "/v1/search").of(stack).status() == 200
+        for ask in slow:
+            ask.pieces.put_nowait(LAST)
+        assert [await ask.status() for ask in slow] == [200, 200]
+        assert await Ask("GET", "/v1/search").of(stack).status() == 200
+
+    asyncio.run(run())
+
+
+def test_streams_of_one_key_keep_nobody_out(settings: Settings) -> None:
+    async def run() -> None:
+        stack = Limits(waiting_app, settings)
+        path = "/v1/jobs/0000/events"
+        held = [Ask("GET", path).of(stack) for _ in range(limits.OF_ONE)]
+        while any(not ask.sent for ask in held):
+            await asyncio.sleep(0.01)
+        assert await Ask("GET", path).of(stack).status() == 503
+        others = [Ask("GET", path, caller=f"desk {number // 8}").of(stack) for number in range(24)]
+        while any(not ask.sent for ask in others):
+            await asyncio.sleep(0.01)
+        assert await Ask("GET", path, caller="one more").of(stack).status() == 503  # no place is left
+        assert await Ask("POST", "/v1/documents").of(stack).status() == 200
+        for ask in held + others:
+            ask.task.cancel()
+        await asyncio.wait([ask.task for ask in held + others])
+        again = Ask("GET", path).of(stack)
+        while not again.sent:
+            await asyncio.sleep(0.01)
+        assert again.sent[0]["status"] == 200
+        again.task.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_stream_ends_in_time_for_its_key_to_be_checked_anew(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "STREAM_SECONDS", 0.05)
+
+    async def run() -> None:
+        ask = Ask("GET", "/v1/jobs/0000/events").of(Limits(waiting_app, settings))
+        assert await ask.status() == 200
+        assert ask.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+    asyncio.run(run())
+
+
+def test_an_upload_that_stops_coming_is_given_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PIECE_SECONDS", 0.05)
+    boundary = (b"content-type", b"multipart/form-data; boundary=b")
+
+    async def run() -> None:
+        stack = create_app(settings)
+        for _ in range(limits.OF_ONE + 1):  # each gives its place back
+            ask = Ask("POST", "/v1/documents", body=True)
+            ask.scope["headers"].append(boundary)
+            ask.pieces.put_nowait({"type": "http.request", "body": b"--b\r\n", "more_body": True})
+            assert await ask.of(stack).status() == 503
+            assert json.loads(ask.sent[1]["body"])["type"] == problem_type(TimedOut) and len(ask.sent) == 2
+        whole = Ask("POST", "/v1/documents", body=True)  # after its last piece, time is no matter of the upload
+        whole.pieces.put_nowait(LAST)
+        assert await whole.of(stack).status() == 422
+
+    asyncio.run(run())
 
 
 def test_an_address_that_is_too_long_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -494,12 +710,12 @@ def test_changes_are_written_down_with_who_made_them(settings: Settings, secrets
     client.get("/v1/keys", headers=admin)
     client.post("/v1/quotes", json={}, headers=write)
     client.delete("/v1/keys/0000")
-    assert audit_of(settings) == []  # nothing was changed so far, nor tried with a key
+    assert [(line["status"], "who" in line) for line in audit_of(settings)] == [(401, False)]  # nothing was changed
     client.delete("/v1/keys/0000", headers=write)
     client.delete("/v1/keys/read desk", headers=admin | {"X-Request-ID": "mine-1"})
     upload = client.post("/v1/documents", files={"file": ("a.txt", "一份报告".encode())}, headers=write)
     assert upload.status_code == 202, upload.text
-    refused, revoked, uploaded = audit_of(settings)
+    refused, revoked, uploaded = audit_of(settings)[1:]
     assert refused.items() >= {"who": "write desk", "role": "write", "status": 403, "method": "DELETE"}.items()
     assert {name: revoked[name] for name in revoked if name != "time"} == {
         "who": "admin desk",
@@ -522,6 +738,24 @@ def test_an_audit_log_that_cannot_be_written_is_told_in_the_log(
     answer = client_of(settings).delete("/v1/keys/read desk", headers=bearer(secrets[Role.ADMIN]))
     assert answer.status_code == 200
     assert "audit log cannot be written" in caplog.text and "admin desk" in caplog.text
+
+
+def test_changes_tried_without_a_key_are_written_down_so_many_a_minute(
+    settings: Settings, secrets: dict[Role, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "REFUSALS", 3)
+    client = client_of(settings)
+    for _ in range(5):
+        client.delete("/v1/documents/" + "a" * 600, headers=bearer("kb_00000000_" + "0" * 64))
+    client.delete("/v1/keys/0000", headers={"Origin": "http://evil.example"})
+    assert [(line["status"], len(line["path"])) for line in audit_of(settings)] == [(401, logs.MAX_PATH)] * 3
+    client.delete("/v1/keys/0000", headers=bearer(secrets[Role.READ]))
+    assert audit_of(settings)[-1]["who"] == "read desk"  # whom strangers cannot crowd out
+
+
+def test_a_refused_change_makes_no_folder(settings: Settings) -> None:
+    assert client_of(settings).delete("/v1/keys/0000", headers={"Origin": "http://evil.example"}).status_code == 403
+    assert not settings.index.exists()
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -651,6 +885,21 @@ def test_serve_refuses_to_start_where_keys_are_needed_and_there_are_none(
     done = run_kb("serve", "--host", host, "--port", 1, "--index", tmp_path, **env)
     assert done.returncode == 1
     assert "kb key add" in done.stderr and "127.0.0.1" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_proxy_is_an_outer_address(settings: Settings, secrets: dict[Role, str]) -> None:
+    check_keys(settings.model_copy(update={"proxies": "127.0.0.1"}), "127.0.0.1")
+    without = settings.model_copy(update={"proxies": "127.0.0.1", "index": settings.index / "none"})
+    with pytest.raises(BadInput, match="KB_PROXIES"):
+        check_keys(without, "127.0.0.1")
+    check_keys(without.model_copy(update={"proxies": ""}), "127.0.0.1")
+
+
+def test_lines_of_jobs_and_requests_are_shown() -> None:
+    loggers = logging_config(LogFormat.JSON)["loggers"]
+    names = ("kb.requests", "kb.jobs.runner", "kb.jobs.work")
+    assert all(any(f"{name}.".startswith(f"{each}.") for each in loggers) for name in names)
+    assert {each["level"] for each in loggers.values()} == {"INFO"}
 
 
 @pytest.fixture

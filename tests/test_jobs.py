@@ -8,11 +8,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 from typing import Any, get_args
 
 import docx
@@ -24,12 +26,23 @@ from api.app import create_app
 from api.jobs_schemas import StateName, TaskName
 from kb.build import ingest
 from kb.catalogue import STORE_FILE
-from kb.errors import IndexDamaged, NotFound, QueueFull, WrongType
+from kb.errors import (
+    BadInput,
+    BadSettings,
+    IndexBusy,
+    IndexDamaged,
+    JobEnded,
+    NotFound,
+    QueueFull,
+    WrongType,
+)
 from kb.jobs import queue as queue_module
 from kb.jobs import runner as runner_module
 from kb.jobs.queue import MOST_ATTEMPTS, Order, Outcome, Progress, Queue, State, Task
-from kb.jobs.runner import Runner
-from kb.jobs.uploads import clean_name, clear_up, has_word_document, suffix_of
+from kb.jobs.runner import Process, Runner
+from kb.jobs.uploads import clean_name, clear_up, has_word_document, submit, suffix_of
+from kb.jobs.work import FAULT, WAITS, Worker
+from kb.records import Document
 from kb.settings import Settings
 from kb.store import Store
 from kb.writing import writing
@@ -268,9 +281,10 @@ def test_jobs_wait_are_cancelled_and_fill_the_queue(client: TestClient, settings
     with writing(settings.index, "a test"):
         running = upload(client, "等.pdf", pdf)
         waits = in_stage(client, running["id"], "waiting")
-        assert waits["state"] == "running" and "(a test)" in waits["reason"]
+        assert waits["state"] == "running" and waits["reason"] == WAITS
         queued = upload(client, "排队.txt", TEXT.encode())
-        assert problem(client.post("/v1/documents", files={"file": ("满.txt", b"1")})) == (503, "queue-full")
+        full = client.post("/v1/documents", files={"file": ("满.txt", b"1")})
+        assert problem(full) == (503, "queue-full") and full.headers["retry-after"] == "30"
         assert asked(client.delete(f"/v1/jobs/{queued['id']}"))["state"] == "cancelled"
         assert asked(client.delete(f"/v1/jobs/{running['id']}"))["cancelling"]
         assert ended(client, running["id"])["state"] == "cancelled"
@@ -321,7 +335,8 @@ def test_a_server_that_is_killed_leaves_its_jobs_to_the_next(settings: Settings,
         server.kill()
         server.wait()
     assert [one.state for one in Queue(index, 9).jobs()] == ["queued", "running"]
-    (index / "uploads" / ("0" * 64 + ".pdf.part")).touch()
+    (left := index / "uploads" / f"{'0' * 64}.pdf.{'0' * 32}.part").touch()
+    os.utime(left, (0, 0))
     (index / "uploads" / ("0" * 64 + ".txt")).touch()
     (index / "uploads" / "not ours.txt").touch()
     with TestClient(create_app(own)) as client:
@@ -380,13 +395,93 @@ def test_a_job_is_done_that_was_cancelled_after_it_was_stored(settings: Settings
         (Order(Task.REMOVE, "a.pdf", target="0" * 16), "removed"),
         (Order(Task.INGEST, "a.pdf", upload="0" * 64 + ".pdf"), ""),
         (Order(Task.REMOVE, "a.pdf", target=stored.id), ""),
-        (Order(Task.CORRECT, "a.pdf", target="0"), ""),
     ):
-        job = runner.queue.add(order, "")
-        runner.queue.begin()
-        runner._break_off(job, False, State.CANCELLED, "")
-        ended_as = runner.queue.job(job.id)
-        assert (ended_as.state, ended_as.outcome.what) == (State.DONE if outcome else State.CANCELLED, outcome)
+        before = [] if order.task is Task.INGEST else [stored]
+        assert broken_off(runner, order, before) == (State.DONE if outcome else State.CANCELLED, outcome)
+    known = Order(Task.INGEST, "a.pdf", upload=f"{stored.sha256}.pdf")
+    for was, end in (
+        (stored, (State.CANCELLED, "")),
+        (replace(stored, title="before"), (State.DONE, "updated")),
+        (replace(stored, file="before.pdf", title="before"), (State.DONE, "moved")),
+    ):
+        assert broken_off(runner, known, [was]) == end
+
+
+def broken_off(runner: Runner, order: Order, before: list[Document]) -> tuple[State, str]:
+    """As what a job ends that is cancelled, where this was stored when it began."""
+    job = runner.queue.add(order, "")
+    runner.queue.begin()
+    runner._break_off(job, before, State.CANCELLED, "")
+    found = runner.queue.job(job.id)
+    return found.state, found.outcome.what
+
+
+def test_a_correction_that_has_begun_is_done_whole(tmp_path: Path) -> None:
+    runner = Runner(Settings(index=tmp_path))
+    queue, correction = runner.queue, Order(Task.CORRECT, "a.pdf", target="0")
+    assert queue.cancel(queue.add(correction, "").id).state is State.CANCELLED
+    job = queue.add(correction, "")
+    for end in (lambda: runner._break_off(job, [], State.FAILED, "died"), lambda: queue.put_back(job.id)):
+        assert queue.begin()
+        with pytest.raises(JobEnded, match="not broken off"):
+            queue.cancel(job.id)
+        end()
+        assert queue.job(job.id).state is State.QUEUED
+        with pytest.raises(JobEnded, match="not broken off"):
+            queue.cancel(job.id)
+
+
+def test_half_a_message_is_the_end_of_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module.sys, "executable", "/bin/echo")  # says "-m kb.jobs.work", which is no JSON
+    process = Process(Settings())
+    try:
+        with pytest.raises(EOFError):
+            until(lambda: process.hear(5), "the end")
+    finally:
+        process.end()
+
+
+def test_a_job_goes_on_while_the_queue_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "BUSY_SECONDS", 0.05)
+    runner = Runner(Settings(index=tmp_path))
+    job = runner.queue.add(order(), "")
+    runner.queue.begin()
+    message = {"tell": "progress", **asdict(Progress("reading", 1, 2)), "reason": ""}
+    with runner.queue.changing():
+        with pytest.raises(IndexBusy, match="being written by another process"):
+            runner.queue.add(order(), "")
+        assert not runner._note(job, message)
+    assert not runner._note(job, message)
+    assert runner.queue.job(job.id).progress == Progress("reading", 1, 2)
+    runner.queue.cancel(job.id)
+    assert runner._note(job, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (IndexDamaged("/srv/index/kb.sqlite is damaged"), FAULT),
+        (BadSettings("/srv/banks.toml: line 1"), FAULT),
+        (ZeroDivisionError("secret"), FAULT),
+        (BadInput("{index}/uploads/x.toml: no table; {index}/uploads/y"), "x.toml: no table; y"),
+    ],
+)
+def test_reasons_tell_nothing_of_the_server(tmp_path: Path, error: Exception, reason: str) -> None:
+    told: list[Mapping[str, object]] = []
+    worker = Worker(Settings(index=tmp_path), told.append)
+
+    def fail(order: Order) -> Outcome:
+        raise type(error)(str(error).format(index=tmp_path))
+
+    worker._do = fail  # type: ignore[method-assign]
+    worker.work(order())
+    assert told == [{"tell": "failed", "reason": reason}]
+
+
+def test_embedding_is_told_of_after_each_batch() -> None:
+    done: list[int] = []
+    encoder().passages(["银行"] * 40, done.append)
+    assert done == [16, 32, 40]
 
 
 # the queue
@@ -469,17 +564,18 @@ def test_a_broken_queue_is_named(tmp_path: Path) -> None:
         ("..\\..\\windows\\a.PDF", "a.pdf"),
         ("/abs/olute.exe", "olute.exe.pdf"),
         ("a\0b\r\n\t\u202ec.pdf", "abc.pdf"),
-        ("..", "upload.pdf"),
-        ("", "upload.pdf"),
-        (".pdf", "upload.pdf"),
+        ("..", "upload-01234567.pdf"),
+        ("", "upload-01234567.pdf"),
+        (".pdf", "upload-01234567.pdf"),
         ("~$x .pdf", "~$x.pdf"),
         ("<script>alert(1)</script>.pdf", "script>.pdf"),
-        ("名" * 300 + ".pdf", "名" * 146 + ".pdf"),
-        ("\ud800\udfff.pdf", "upload.pdf"),
+        ("名" * 300 + ".pdf", "名" * 137 + "-01234567.pdf"),
+        ("名" * 146 + ".pdf", "名" * 146 + ".pdf"),
+        ("\ud800\udfff.pdf", "upload-01234567.pdf"),
     ],
 )
 def test_names_are_cleaned(name: str, clean: str) -> None:
-    assert clean_name(name, ".pdf") == clean
+    assert clean_name(name, ".pdf", "0123456789abcdef") == clean
 
 
 def test_content_tells_the_type() -> None:
@@ -498,6 +594,40 @@ def test_a_word_file_is_known_wherever_its_directory_is_cut() -> None:
 
     assert has_word_document(Short(word_file()))
     assert not has_word_document(Short(b"PK\x03\x04" + b"word/document.xml" * 50))
+
+
+def test_an_upload_is_copied_while_others_change_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Settings(index=tmp_path)
+    queue, copying, begun = Queue(own.index, 9), Event(), Event()
+
+    class Slow(BytesIO):
+        """A file that is copied, after it was read for its hash, while the queue is changed."""
+
+        def read(self, size: int | None = -1) -> bytes:
+            if list(tmp_path.glob("uploads/*.part")):
+                begun.set()
+                assert copying.wait(SECONDS)
+            return super().read(size)
+
+    with ThreadPoolExecutor(1) as threads:
+        submitted = threads.submit(submit, queue, own, Slow(TEXT.encode()), "慢.txt", {}, "")
+        try:
+            assert begun.wait(SECONDS)
+            monkeypatch.setattr(queue_module, "BUSY_SECONDS", 0.05)
+            queue.add(order(), "")
+        finally:
+            copying.set()
+        assert uploads(own) == [submitted.result().order.upload]
+
+
+def test_a_draft_is_not_cleared_up_while_it_is_written(settings: Settings) -> None:
+    (folder := settings.index / "uploads").mkdir(exist_ok=True)
+    (fresh := folder / f"{'0' * 64}.pdf.{'a' * 32}.part").touch()
+    (left := folder / f"{'0' * 64}.pdf.{'b' * 32}.part").touch()
+    os.utime(left, (0, 0))
+    clear_up(Queue(settings.index, 1), settings.index)
+    assert fresh.exists() and not left.exists()
+    fresh.unlink()
 
 
 def test_nothing_is_cleared_up_without_an_index(tmp_path: Path) -> None:

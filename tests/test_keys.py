@@ -9,6 +9,7 @@ import pytest
 
 from kb import keys
 from kb.audit import AUDIT_FILE
+from kb.cli import keys as commands
 from kb.errors import BadInput, IndexDamaged, NotFound
 from kb.keys import KEYS_FILE, KeyRing, Role, is_loopback
 from tests.conftest import run_kb
@@ -111,6 +112,15 @@ def test_a_session_stands_for_its_key_until_either_ends(ring: KeyRing) -> None:
     assert ring.check_session(second) is None
 
 
+def test_a_key_has_so_many_sessions(ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "MOST_SESSIONS", 3)
+    key, other = ring.add("desk", Role.READ)[0], ring.add("other", Role.READ)[0]
+    elsewhere = ring.begin_session(other)
+    begun = [ring.begin_session(key) for _ in range(5)]
+    assert [bool(ring.check_session(each)) for each in begun] == [False, False, True, True, True]
+    assert ring.check_session(elsewhere)
+
+
 def test_a_session_ends_by_itself(ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
     key, _ = ring.add("desk", Role.READ)
     monkeypatch.setattr(keys, "SESSION_SECONDS", -1)
@@ -142,6 +152,19 @@ def test_a_file_that_is_broken_lets_nobody_in(ring: KeyRing, tmp_path: Path) -> 
 )  # fmt: skip
 def test_loopback_is_known_by_name_and_address(host: str, here: bool) -> None:
     assert is_loopback(host) is here
+
+
+def test_an_audit_log_that_cannot_be_written_hides_no_secret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / AUDIT_FILE).mkdir()
+    commands.add("desk", Role.READ, True, tmp_path)
+    secret = json.loads(capsys.readouterr().out)["secret"]
+    assert KeyRing(tmp_path).check(secret)
+    commands.revoke("desk", tmp_path)
+    told = capsys.readouterr()
+    assert "revoked" in told.out and "audit log cannot be written" in told.err
+    assert KeyRing(tmp_path).check(secret) is None
 
 
 def test_the_commands_make_list_and_revoke_and_leave_a_trace(tmp_path: Path) -> None:

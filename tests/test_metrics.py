@@ -1,6 +1,7 @@
 """The figures at /metrics, read as Prometheus reads them."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.app import create_app
 from api.schemas import QUESTION
+from kb.jobs.queue import Order, Outcome, Progress, Queue, State, Task
 from kb.keys import KeyRing, Role
 from kb.search import Library
 from kb.settings import Settings
@@ -104,6 +106,42 @@ def test_addresses_that_there_are_not_make_one_line(client: TestClient) -> None:
     assert routes <= {"", "/metrics"}
     methods = {dict(labels)["method"] for name, labels in figures(client) if name == "kb_request_seconds_count"}
     assert methods <= {"", "GET"}
+
+
+def test_invented_methods_make_one_line(client: TestClient) -> None:
+    for number in range(20):
+        client.request(f"ODD{number}", "/docs")
+    lines = {labels for name, labels in figures(client) if name == "kb_request_seconds_count"}
+    assert {dict(labels)["method"] for labels in lines if dict(labels)["route"] == "/docs"} == {"other"}
+
+
+def test_ingestions_are_counted_once_whatever_became_of_them(copied_settings: Settings) -> None:
+    queue = Queue(copied_settings.index, 10)
+
+    def work_off(task: Task, state: State, outcome: Outcome | None = None, pages: int = 0) -> None:
+        identity = queue.add(Order(task, "a.pdf"), "").id
+        queue.begin()
+        queue.note(identity, Progress(pages_total=pages), "")
+        queue.finish(identity, state, outcome=outcome)
+
+    work_off(Task.INGEST, State.DONE, Outcome("added", "0", 9), 9)
+    time.sleep(1.1)  # jobs tell their times in whole seconds
+    client = TestClient(create_app(copied_settings))
+    assert value(figures(client), "kb_ingested_total", outcome="added") == 0  # what was before does not count
+    work_off(Task.INGEST, State.DONE, Outcome("added", "1", 30), 4)
+    work_off(Task.INGEST, State.DONE, Outcome("replaced", "1", 20), 3)
+    work_off(Task.INGEST, State.DONE, Outcome("unchanged", "1", 20))
+    work_off(Task.INGEST, State.FAILED, pages=5)
+    work_off(Task.REMOVE, State.DONE, Outcome("removed", "1"))
+    queue.add(Order(Task.INGEST, "waits.pdf"), "")
+    for _ in range(2):
+        found = figures(client)
+        outcomes = {
+            dict(labels)["outcome"]: held for (name, labels), held in found.items() if name == "kb_ingested_total"
+        }
+        assert outcomes == {"added": 1, "replaced": 1, "unchanged": 1, "failed": 1}
+        assert value(found, "kb_ingested_pages_total") == 7 and value(found, "kb_ingested_passages_total") == 50
+        assert value(found, "kb_ingest_seconds_count") == 4
 
 
 def test_applications_of_one_process_count_apart(library_settings: Settings) -> None:

@@ -10,8 +10,10 @@ from fastapi.testclient import TestClient
 import kb.derived
 from api.app import create_app
 from kb.build import ingest, remove
+from kb.catalogue import STORE_FILE
 from kb.search import Library
 from kb.settings import Settings
+from kb.store import Store
 from tests.conftest import Silent, encoder
 
 QUESTION = "机房搬到沙漠的银行"
@@ -27,6 +29,17 @@ def reports(folder: Path) -> list[Path]:
         text = f"{title}\n\n第{number + 1}年，甲{number}银行把机房搬到沙漠，{number + 3}个月后完工。\n"
         path.write_text(text, "utf-8")
     return paths
+
+
+def present_documents(client: TestClient, settings: Settings) -> list[object]:
+    """The reports that a server lists once it has followed the store; it may answer from the state before till then."""
+    with Store.open(settings.index / STORE_FILE) as store:
+        generation = store.generation()
+    for _ in range(1000):
+        listed = client.get("/v1/documents").json()
+        if listed["generation"] == generation:
+            return listed["documents"]
+    raise AssertionError(f"the server stays at generation {listed['generation']}, the store is at {generation}")
 
 
 @pytest.fixture
@@ -65,15 +78,15 @@ def test_searches_during_ingest_and_removal_see_whole_states(copied_settings: Se
         at_work.append(readers.submit(open_until_done))
         try:
             assert not ingest(paths, copied_settings, encoder, Silent()).failed
-            after = client.get("/v1/documents").json()
+            after = present_documents(client, copied_settings)
             for path in paths[:3]:
                 remove(path.name, copied_settings)
         finally:
             done.set()
         for reader in at_work:
             reader.result()
-        last = client.get("/v1/documents").json()
-    assert len(after["documents"]) == len(last["documents"]) + 3
+        last = present_documents(client, copied_settings)
+    assert len(after) == len(last) + 3
     assert len(counts) == 3
     for seen in counts:
         top = seen.index(max(seen))

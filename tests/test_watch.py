@@ -1,5 +1,6 @@
 """Watching folders: what came, changed, moved and went; half files, lost shares, two at once, a gate that falls."""
 
+import errno
 import json
 import os
 import shutil
@@ -20,14 +21,17 @@ import pytest
 from kb.backup import check_backup
 from kb.build import ingest, remove
 from kb.catalogue import STORE_FILE
+from kb.cli import app
 from kb.digest import Digest
+from kb.embed import Encoder
 from kb.errors import BadInput, IndexBusy
-from kb.folders import scan
+from kb.folders import Settling, scan, stat_of
+from kb.outbox import OUTBOX
 from kb.settings import Settings
 from kb.store import Store
 from kb.verify import verify
-from kb.watch import Gate, Options, Run, Watcher, follow, run_json, watching
-from tests.conftest import CACHE, CORPUS, Silent, encoder, run_kb
+from kb.watch import WATCH_LOCK, Gate, Options, Run, Watcher, follow, run_json, ticks, watching
+from tests.conftest import CACHE, CORPUS, ROOT, Silent, encoder, run_kb
 
 
 class Quick:
@@ -185,14 +189,17 @@ def test_a_broken_file_is_told_once(options: Options, settings: Settings, tmp_pa
     target.write_bytes(whole.read_bytes()[:300])
     waiting = once(options, settings)
     assert waiting.waiting == (str(target),) and not waiting.outcomes and not waiting.failed
-    os.utime(target, (1, 1))  # nobody copies it any more
-    failed = once(options, settings)
+    failed = once(replace(options, once=True, patience=0.4), settings)
     assert told(failed) == ["a.pdf failed"] and failed.failed
     assert str(target) in run_json(failed)["failed"][0]["reason"]
     assert failed.digest and failed.digest.counts["failed"] == 1
     after = once(options, settings)
     assert told(after) == [] and after.broken == 1 and not after.failed and not after.changed
-    assert told(once(options, settings, retry=True)) == ["a.pdf failed"]
+    patient = replace(options, patience=0.1)
+    assert told(once(patient, settings, retry=True)) == ["a.pdf failed"]
+    target.chmod(0o640)  # which may be why it could not be read
+    assert told(once(patient, settings)) == ["a.pdf failed"]
+    assert told(once(patient, settings)) == []
     shutil.copy(whole, target)
     good = once(options, settings)
     assert told(good) == ["a.pdf added"] and good.broken == 0
@@ -208,13 +215,148 @@ def test_a_lost_share_removes_nothing(options: Options, settings: Settings, tmp_
     folder.mkdir()
     other = report(tmp_path / "other" / "b.md", "零售").parent
     empty = once(replace(options, folders=(folder, other)), settings)
-    assert "no reports are left" in empty.errors[0] and "1 were known" in empty.errors[0]
+    assert f"{folder}: 1 reports are gone at once" in empty.errors[0] and "--remove-many" in empty.errors[0]
     assert told(empty) == ["b.md added"]
     folder.rmdir()
     (tmp_path / "away").rename(folder)
     back = once(options, settings)
     assert told(back) == [] and not back.failed and back.unchanged == 1
     assert stored(settings) == ["a.md", "b.md"]
+
+
+def test_a_share_that_is_lost_in_part_removes_nothing(options: Options, settings: Settings, tmp_path: Path) -> None:
+    [folder] = options.folders
+    for name in ("a", "b", "c", "mounted/d", "deleted/e"):
+        report(folder / f"{name}.md", f"{name}项目")
+    once(options, settings)
+    for name in ("mounted/d", "deleted/e"):
+        (folder / f"{name}.md").unlink()
+    (folder / "deleted").rmdir()
+    part = once(options, settings)
+    assert told(part) == ["e.md removed"]
+    assert part.failed and "mounted/d.md" in part.errors[0] and "1 reports" in part.errors[0]
+
+    for name in ("a", "b", "c"):
+        (folder / f"{name}.md").rename(tmp_path / f"{name}.md")
+    for number in range(5):  # more than are left: what is held stays so, whatever comes
+        report(folder / f"not-mounted{number}.md", f"第{number}份")
+    saved = tmp_path / "before.zip"
+    most = once(options, settings)
+    assert {what.split()[1] for what in told(most)} == {"added"} and "4 reports" in most.errors[0]
+    again = once(replace(options, backup=saved), settings)
+    assert told(again) == [] and again.errors == most.errors and not saved.exists()
+    (tmp_path / "a.md").rename(folder / "mounted" / "moved.md")
+    (tmp_path / "b.md").rename(folder / "b.md")
+    back = once(options, settings)
+    assert told(back) == ["moved.md moved"] and "2 reports" in back.errors[0]
+    assert told(once(options, settings, remove_many=True)) == ["c.md removed", "d.md removed"]
+    assert not once(options, settings).failed
+
+
+def test_what_moves_to_other_folders_is_not_lost(options: Options, settings: Settings) -> None:
+    [folder] = options.folders
+    for name in "abcd":
+        report(folder / "old" / f"{name}.md", f"{name}项目")
+    once(options, settings)
+    (folder / "new").mkdir()
+    for name in "abcd":
+        (folder / "old" / f"{name}.md").rename(folder / "new" / f"{name}.md")
+    moved = once(options, settings)
+    assert told(moved) == [f"{name}.md moved" for name in "abcd"] and not moved.failed
+
+
+def test_links_are_passed_over_and_told(options: Options, settings: Settings, tmp_path: Path) -> None:
+    [folder] = options.folders
+    secret = report(tmp_path / "elsewhere" / "secret.md", "机密")
+    (folder / "link.md").symlink_to(secret)
+    report(folder / "a.md", "风控")
+    run = once(options, settings)
+    assert told(run) == ["a.md added"] and not run.failed
+    assert run_json(run)["links"] == [str(folder / "link.md")] and run.unchanged == 0
+    assert stored(settings) == ["a.md"]
+
+
+def test_a_faulty_disk_costs_neither_the_run_nor_the_others(
+    options: Options, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [folder] = options.folders
+    report(folder / "a.md", "风控")
+    bad, stat = report(folder / "b.md", "零售"), Path.stat
+
+    def stale(path: Path, **more: bool) -> os.stat_result:
+        if path == bad:
+            raise OSError(errno.ESTALE, "Stale file handle", str(path))
+        return stat(path, **more)
+
+    monkeypatch.setattr(Path, "stat", stale)
+    run = once(options, settings)
+    assert told(run) == ["a.md added"]
+    assert run.errors == [f"{bad}: cannot be looked at: Stale file handle"]
+    monkeypatch.undo()
+
+    (settings.index / OUTBOX).write_text("no folder", "utf-8")
+    unsent = once(replace(options, webhook="http://127.0.0.1:9/"), settings)
+    assert told(unsent) == ["b.md added"] and f"{settings.index / OUTBOX}: File exists" in unsent.errors
+    with sqlite3.connect(settings.index / STORE_FILE) as store:
+        [root] = store.execute("SELECT rootpage FROM sqlite_master WHERE name = 'documents'").fetchone()
+        [size] = store.execute("PRAGMA page_size").fetchone()
+    store.close()
+    with (settings.index / STORE_FILE).open("r+b") as file:  # past what opening looks at
+        file.seek((root - 1) * size)
+        file.write(b"x" * size)
+    assert "malformed; kb verify" in once(options, settings).errors[0]
+
+
+def test_a_lock_that_cannot_be_made_is_told_in_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "index" / WATCH_LOCK).mkdir(parents=True)
+    status = app(["watch", str(tmp_path), "--once", "--index", str(tmp_path / "index")], standalone_mode=False)
+    assert status == 1
+    assert str(tmp_path / "index") in json.loads(capsys.readouterr().out)["errors"][0]
+
+
+@pytest.mark.parametrize("when", ["before", "in"])
+def test_a_file_that_vanishes_does_not_cost_the_others(when: str, options: Options, settings: Settings) -> None:
+    [folder] = options.folders
+    report(folder / "a.md", "风控")
+    lost = report(folder / "b.md", "零售")
+
+    class Late(Watcher):
+        def _prepare(self, open_encoder: Callable[[], Encoder]) -> None:
+            if when == "before":
+                lost.unlink()
+
+    def opened() -> Quick:
+        lost.unlink(missing_ok=True)
+        return Quick()
+
+    run = run_of(Late(options, settings, opened, Silent()))
+    assert told(run) == ["a.md added"] and not run.failed and run.unchanged == 0
+
+
+def test_how_long_a_file_is_the_same_counts_from_when_it_was_seen(options: Options, tmp_path: Path) -> None:
+    half = tmp_path / "a.pdf"
+    half.write_bytes(b"%PDF-1.7")
+    os.utime(half, (1, 1))  # as cp -p leaves it, or another machine's clock
+    found, settling = stat_of(half), Settling(2, 60)
+    assert found
+    changed = {str(half): found}
+    assert [settling.sort(changed, now).half for now in (0.0, 3.0, 59.0)] == [[], [str(half)], [str(half)]]
+    assert settling.sort(changed, 60.0).ready == [str(half)]
+
+
+def test_folders_that_are_gone_are_not_looked_at_all_the_time(options: Options, settings: Settings) -> None:
+    options.folders[0].rmdir()
+    stop = threading.Event()
+    looks = ticks(Watcher(options, settings, Quick, Silent()), stop, 0)
+    assert [next(looks) for _ in range(3)] == [True, False, False]
+    options.folders[0].mkdir()
+    assert next(looks) is True
+    stop.set()
+
+
+def test_the_unit_of_the_server_asks_for_keys_behind_its_proxy() -> None:
+    unit = (ROOT / "scripts" / "kb-serve.service").read_text("utf-8")
+    assert "\nEnvironment=KB_KEYS=required KB_PROXIES=127.0.0.1\n" in unit and "\nOOMPolicy=continue\n" in unit
 
 
 def test_what_is_removed_may_stay_and_other_folders_are_let_alone(

@@ -53,7 +53,8 @@ LEFT_OUT = (
 """What of an index folder is no part of a backup: what is made again, the store (copied apart), and what belongs to the
 server that runs there: its keys, its jobs, its log, and what it has still to send."""
 
-ONLY_ADDED = ("models", "uploads")
+UPLOADS = "uploads"
+ONLY_ADDED = ("models", UPLOADS)
 """Folders of files that are named for their content: never changed, and named in the store only when they are whole."""
 
 LEVEL = 3
@@ -200,15 +201,18 @@ def copy_store(source: Path, target: Path, done: Done) -> None:
 
 def pack(target: Path, index: Path, paths: Mapping[str, Path], done: Done) -> Manifest:
     """Write the file: each member with its checksum, the manifest last."""
-    total = sum(path.stat().st_size for path in paths.values() if path.exists())
+    total = sum(map(size_of, paths.values()))
+    named = uploads_of(paths[STORE_FILE])
     members: dict[str, Member] = {}
     packed = 0
     with target.open("xb") as raw, ZipFile(raw, "w", ZIP_DEFLATED, compresslevel=LEVEL) as archive:
         for name, path in sorted(paths.items()):
             try:
                 file = path.open("rb")
-            except FileNotFoundError:
-                continue  # an upload that went while the others were packed
+            except FileNotFoundError as error:
+                if name in named:
+                    raise BadInput(f"{index / name.removeprefix(FILES)} went while it was packed; try again") from error
+                continue  # an upload that went while the others were packed, and that this store knows nothing of
             with file, archive.open(name, "w", force_zip64=True) as member:
                 size, digest = 0, hashlib.sha256()
                 for piece in iter(lambda: file.read(PIECE), b""):  # noqa: B023
@@ -224,6 +228,21 @@ def pack(target: Path, index: Path, paths: Mapping[str, Path], done: Done) -> Ma
         raw.flush()
         os.fsync(raw.fileno())
     return manifest
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 for one that is gone."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def uploads_of(store: Path) -> set[str]:
+    """The uploads that a copied store has documents of, by their names in a backup."""
+    with closing(connect(store)) as db:
+        places = [Path(path) for (path,) in db.execute("SELECT path FROM documents").fetchall()]
+    return {f"{FILES}{UPLOADS}/{place.name}" for place in places if place.parent.name == UPLOADS}
 
 
 def describe(store: Path, index: Path, members: Mapping[str, Member]) -> Manifest:
@@ -378,7 +397,8 @@ def restore(settings: Settings, path: Path, replace: bool, checked: Done, unpack
     """Make the index as it was when the backup was taken; an index that is there is replaced only if told.
 
     Everything is checked before the index is touched. Readers see the old state until the new one is whole; what the
-    index has beside the store follows at once, and after a kill by the next writer. Keys and jobs stay as they are.
+    index has beside the store follows at once, and after a kill by the next writer. Keys and jobs stay as they are,
+    and so do the uploads of jobs that have not ended.
     Raises BadInput, IndexBusy, IndexDamaged.
     """
     index = settings.index
@@ -417,7 +437,7 @@ def put_back(settings: Settings, unpacked: Path, manifest: Manifest) -> Restored
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(file, target)
-    kept = {name.removeprefix(FILES) for name in manifest.members}
+    kept = {name.removeprefix(FILES) for name in manifest.members} | uploads_waiting(index)
     dropped = [name for name in own_files(index) if name not in kept]
     (unpacked / "files").mkdir(exist_ok=True)
     (unpacked / "dropped.json").write_text(json.dumps(dropped), "utf-8")
@@ -433,6 +453,19 @@ def put_back(settings: Settings, unpacked: Path, manifest: Manifest) -> Restored
         shutil.rmtree(draft, ignore_errors=True)
     with Store.open(index / STORE_FILE) as store:
         return Restored(manifest, renew_derived(store, index), overrides)
+
+
+def uploads_waiting(index: Path) -> set[str]:
+    """The uploads that jobs of this place are still to read; all where its queue (kb.jobs.queue) does not tell."""
+    queue = index / "jobs.sqlite"
+    if not queue.exists():
+        return set()
+    try:
+        with closing(connect(queue)) as db:
+            found = db.execute("SELECT upload FROM jobs WHERE state IN ('queued', 'running')").fetchall()
+    except sqlite3.DatabaseError:
+        return {name for name in own_files(index) if name.startswith(f"{UPLOADS}/")}
+    return {f"{UPLOADS}/{upload}" for (upload,) in found}
 
 
 def prepare_store(store: Path, index: Path, manifest: Manifest) -> int:

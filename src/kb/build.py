@@ -209,7 +209,6 @@ def ingest(
     is writing.
     """
     files = find_files(paths)
-    doing = f"kb ingest {name or ' '.join(map(str, paths[:3]))}"
     outcomes: list[Outcome] = []
     doing = f"kb ingest {name or paths[0]}" + (" …" if len(paths) > 1 else "")
     with writing(settings.index, doing, settings.lock_seconds), open_for_writing(settings, open_encoder) as store:

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import accumulate
@@ -20,8 +22,12 @@ from kb.store import Edition, Store
 from kb.vectors import Stretch, VectorFiles, VectorIndex
 from kb.words import dictionary_digest
 
+log = logging.getLogger(__name__)
+
 MOST_DELETED = 0.02
-"""Of a tantivy index: what is deleted still counts in how rare words are, so beyond this it is written anew."""
+SMALL = 5000
+"""Passages deleted from a tantivy index still count in how rare words are. So it is written anew, beyond that share,
+and whenever it has so few passages, which takes half a second."""
 
 MOST_UNUSED = 0.25
 """Of the rows in the files: beyond this they are written anew."""
@@ -67,12 +73,14 @@ class Contents:
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """What a set holds: its contents, and for each of their editions the stretch of its rows in the files; how many
-    rows the files have, and how many passages are deleted from the tantivy index and still in its files."""
+    rows the files have, and how many passages are deleted from the tantivy index and still in its files; and the
+    CRC-32 of these files, which never change."""
 
     contents: Contents
     stretches: tuple[Stretch, ...]
     rows: int
     deleted: int
+    checksums: Mapping[str, int]
 
     def write(self, file: Path) -> None:
         """Write it to its place, where it stays."""
@@ -198,7 +206,9 @@ class Growth:
 
     def _grow(self, store: Store, old: DerivedFiles, files: DerivedFiles, contents: Contents) -> bool:
         """Make a set out of another, unless that one is damaged, or of another model or dictionary."""
-        with suppress(Exception):  # the store has all that it takes to make the set without it
+        if not old.exist():
+            return False
+        try:
             stamp = Stamp.read(old.stamp)
             if not stamp.contents.alike(contents):
                 return False
@@ -206,7 +216,11 @@ class Growth:
                 shutil.copytree(old.folder, aside.folder, copy_function=link, ignore=NOT_SHARED, dirs_exist_ok=True)
                 grow_all(store, aside, stamp, contents).write(aside.stamp)
             return True
-        return False
+        except DiskFull:
+            raise
+        except Exception as error:  # the store has all that it takes to make the set without it
+            log.warning("derived indexes are made anew: those in %s cannot be used: %s", old.folder, error)
+            return False
 
 
 def write_all(store: Store, files: DerivedFiles, contents: Contents) -> Stamp:
@@ -217,14 +231,15 @@ def write_all(store: Store, files: DerivedFiles, contents: Contents) -> Stamp:
     files.vectors.renew_lists(len(units), contents.dim)
     passages = np.sort(np.array([unit.passage_row for unit in units], np.int64))
     ends = np.searchsorted(passages, [(edition.first, edition.end) for edition in contents.editions])
-    return Stamp(contents, tuple((int(at), int(end - at)) for at, end in ends), len(units), 0)
+    stretches = tuple((int(at), int(end - at)) for at, end in ends)
+    return Stamp(contents, stretches, len(units), 0, checksums(files.lexical, {}))
 
 
 def grow_all(store: Store, files: DerivedFiles, old: Stamp, contents: Contents) -> Stamp:
     """Change the files of another set, but its stamp, to what a set of these contents has."""
     deleted = grow_lexical(store, files, old, contents)
     stretches, count = grow_vectors(store, files.vectors, old, contents)
-    return Stamp(contents, stretches, count, deleted)
+    return Stamp(contents, stretches, count, deleted, checksums(files.lexical, old.checksums))
 
 
 def grow_lexical(store: Store, files: DerivedFiles, old: Stamp, contents: Contents) -> int:
@@ -241,7 +256,7 @@ def grow_lexical(store: Store, files: DerivedFiles, old: Stamp, contents: Conten
         lexical = LexicalIndex.read(files.lexical)
         passages = (passage for edition in fresh for passage in store.passages_of(edition.document))
         lexical.grow([edition.document for edition in gone], passages)
-        if deleted > MOST_DELETED * contents.passages:
+        if deleted > (MOST_DELETED * contents.passages if contents.passages > SMALL else 0):
             lexical.rewritten(files.folder / "rewritten")
             shutil.rmtree(files.lexical)
             os.replace(files.folder / "rewritten", files.lexical)
@@ -270,6 +285,12 @@ def grow_vectors(store: Store, files: VectorFiles, old: Stamp, contents: Content
         kept, count = tuple((end - size, size) for end, (_, size) in zip(ends, kept, strict=True)), used
     files.renew_lists(count, contents.dim)
     return kept, count
+
+
+def checksums(folder: Path, known: Mapping[str, int]) -> dict[str, int]:
+    """The CRC-32 of each file of tantivy's that never changes; of those that were there before, as it was then."""
+    names = [file.name for file in folder.iterdir() if file.suffix not in ("", ".json", ".lock")]
+    return {name: known[name] if name in known else zlib.crc32((folder / name).read_bytes()) for name in names}
 
 
 def rows_of(edition: Edition) -> tuple[str, int, int]:
@@ -304,7 +325,7 @@ def draft(files: DerivedFiles) -> Iterator[DerivedFiles]:
             os.replace(aside.folder, files.folder)
         finally:
             shutil.rmtree(aside.folder, ignore_errors=True)
-    except (OSError, ValueError) as error:  # tantivy turns the one into the other
+    except (OSError, ValueError, RuntimeError) as error:  # tantivy and FAISS turn the first into the others
         if "No space left" in str(error) or "os error 28" in str(error):
             raise DiskFull(f"{files.folder.parent}: no space is left for the derived indexes") from error
         raise IndexDamaged(f"cannot write the derived indexes to {files.folder.parent}: {error}") from error

@@ -40,7 +40,7 @@ FORWARD_CHARACTERS = 8000
 BATCH = 16
 """Texts in one forward pass: on two cores 8 to 32 are equally fast, and 16 need little memory."""
 CHUNK = 256
-"""Texts between two reports of progress; sentence-transformers sorts each chunk by length, so little is padded."""
+"""Texts that are sorted by length together, so little is padded; sentence-transformers reports progress after each."""
 HUB_SECONDS = 10
 """How long the hub may take to answer before there is no network."""
 
@@ -173,12 +173,12 @@ class PackagedE5:
         for start in range(0, len(texts), CHUNK):
             part = [E5_PROMPTS["document"] + clean(text) for text in texts[start : start + CHUNK]]
             reading = enumerate(map(self._forward.read, part)) if in_numpy else self._load_bulk().read(part)
-            for number, found in reading:
+            for done, (number, found) in enumerate(reading, start + 1):
                 rows[start + number] = found.row
                 if wanted[start + number]:
                     tokens[start + number] = self._space.keep(found.tokens, found.vectors)
-            if on_progress:
-                on_progress(start + len(part))
+                if on_progress and (done % BATCH == 0 or done == len(texts)):
+                    on_progress(done)
         return unit_rows(rows), [tokens[number] for number in sorted(tokens)]
 
     def _read_query(self, text: str) -> Read:

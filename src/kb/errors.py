@@ -74,7 +74,7 @@ class QueueFull(KbError):
 
 
 class JobEnded(KbError):
-    """The job has ended, so that there is nothing to cancel."""
+    """The job has ended, or sets tags, which is not broken off: there is nothing to cancel."""
 
 
 class NoPicture(KbError):

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic, time
 from typing import NamedTuple
 from zipfile import is_zipfile
 
@@ -18,34 +17,51 @@ TAIL = 2048
 class Stat(NamedTuple):
     """By what a file is known to be the same: its size and time, and those of the metadata beside it (0: none).
 
-    Sizes are in bytes, times in nanoseconds.
+    Sizes are in bytes, times in nanoseconds. `touched` also tells that rights were changed, which mends no content: it
+    counts for files that could not be read.
     """
 
     size: int
     changed: int
     given_size: int = 0
     given_changed: int = 0
+    touched: int = 0
+
+    def has_content_of(self, other: "Stat") -> bool:
+        """Whether both are the same but for rights."""
+        return self[:-1] == other[:-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The report files below some folders, by path; and what could not be listed, with the reason."""
+    """The report files below some folders, by path; what could not be looked at, with the reason; links to reports."""
 
     files: Mapping[str, Stat]
     unread: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 def scan(folders: Sequence[Path], index: Path) -> Scan:
-    """What lies in the folders now, hidden folders and that of the index aside. Links to folders are not followed."""
+    """What lies in the folders now, hidden folders and that of the index aside. Links are not followed: they may lead
+    to any file of this machine."""
     files: dict[str, Stat] = {}
     unread: list[OSError] = []
+    links: list[str] = []
     for folder in folders:
         for place, below, names in os.walk(folder, onerror=unread.append):
             below[:] = sorted(name for name in below if not name.startswith(".") and Path(place, name) != index)
             for path in (Path(place, name) for name in sorted(names)):
-                if is_report(path) and (found := stat_of(path)):
-                    files[str(path)] = found
-    return Scan(files, tuple(f"{error.filename}: cannot be listed: {error.strerror}" for error in unread))
+                try:
+                    if not is_report(path):
+                        continue
+                    if path.is_symlink():
+                        links.append(str(path))
+                    elif found := stat_of(path):
+                        files[str(path)] = found
+                except OSError as error:  # a share that was lost a moment ago: ESTALE, EIO
+                    unread.append(error)
+    told = (f"{error.filename}: cannot be looked at: {error.strerror}" for error in unread)
+    return Scan(files, tuple(told), tuple(links))
 
 
 def stat_of(path: Path) -> Stat | None:
@@ -57,8 +73,9 @@ def stat_of(path: Path) -> Stat | None:
     try:
         given = beside(path).stat()
     except OSError:
-        return Stat(own.st_size, own.st_mtime_ns)
-    return Stat(own.st_size, own.st_mtime_ns, given.st_size, given.st_mtime_ns)
+        return Stat(own.st_size, own.st_mtime_ns, touched=own.st_ctime_ns)
+    touched = max(own.st_ctime_ns, given.st_ctime_ns)
+    return Stat(own.st_size, own.st_mtime_ns, given.st_size, given.st_mtime_ns, touched)
 
 
 def is_gone(path: str) -> bool:
@@ -70,6 +87,11 @@ def is_gone(path: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def folders_of(path: str, folders: Iterable[Path]) -> set[Path]:
+    """The folders that a file is in, from its own up to the outermost of those given."""
+    return {place for place in Path(path).parents for folder in folders if place.is_relative_to(folder)}
 
 
 def is_below(path: str, folders: Iterable[Path]) -> bool:
@@ -104,28 +126,28 @@ class Sorted:
 class Settling:
     """Which changed files may still be being copied.
 
-    A file is ready when it was the same for `quiet` seconds and has its end, or for `patience` seconds without it:
-    then it is broken, and whoever reads it says so.
+    A file is ready when it was seen to be the same for `quiet` seconds and has its end, or for `patience` seconds
+    without it: then it is broken, and whoever reads it says so. The times of files do not count: a copy may have those
+    of the original, or of another machine's clock.
     """
 
     quiet: float
     patience: float
     _since: dict[str, tuple[Stat, float]] = field(default_factory=dict)
 
-    def sort(self, changed: Mapping[str, Stat]) -> Sorted:
-        """Changed files as they are now."""
-        now = monotonic()
+    def sort(self, changed: Mapping[str, Stat], now: float) -> Sorted:
+        """Changed files as they are at a moment of the monotonic clock."""
         last = self._since
         self._since = {
             path: last[path] if path in last and last[path][0] == found else (found, now)
             for path, found in changed.items()
         }
         result = Sorted([], [], [])
-        for path, (found, since) in self._since.items():
+        for path, (_, since) in self._since.items():
             still = now - since
             if still < self.quiet:
                 result.settling.append(path)
-            elif max(still, time() - found.changed / 1e9) >= self.patience or is_whole(Path(path)):
+            elif still >= self.patience or is_whole(Path(path)):
                 result.ready.append(path)
             else:
                 result.half.append(path)

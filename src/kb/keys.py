@@ -20,6 +20,8 @@ KEYS_FILE = "keys.sqlite"
 BUSY_SECONDS = 1.0
 SESSION_SECONDS = 12 * 3600
 MAX_NAME = 64
+MOST_SESSIONS = 20
+"""Sessions that a key has at a time; each further one ends the oldest."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS keys (
@@ -113,13 +115,19 @@ class KeyRing:
         return self._find(secret, f"SELECT {COLUMNS}, k.hash FROM keys k WHERE k.id = ?", ())
 
     def begin_session(self, key: Key) -> str:
-        """The secret of a session with this key's role, which ends after SESSION_SECONDS, or with the key."""
+        """The secret of a session with this key's role, which ends after SESSION_SECONDS, with the key, or by
+        MOST_SESSIONS later ones."""
         secret = new_secret("kbs")
         identity, hashed = parts(secret)
         with self._changing() as db:
             db.execute("DELETE FROM sessions WHERE ends < ?", (time.time(),))
             db.execute(
                 "INSERT INTO sessions VALUES (?, ?, ?, ?)", (identity, hashed, key.id, time.time() + SESSION_SECONDS)
+            )
+            db.execute(
+                "DELETE FROM sessions WHERE key = ? AND rowid NOT IN"
+                " (SELECT rowid FROM sessions WHERE key = ? ORDER BY rowid DESC LIMIT ?)",
+                (key.id, key.id, MOST_SESSIONS),
             )
         return secret
 

@@ -1,7 +1,8 @@
 """Tantivy (BM25) over the tokens of passages: derived from the store, and grown by additions."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import compress, islice
 from math import log
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
+from kb.errors import IndexDamaged
 from kb.store import StoredPassage
 from kb.synonyms import Clue
 from kb.words import tokens
@@ -46,8 +48,9 @@ def schema() -> tantivy.Schema:
 class LexicalIndex:
     """An index on disk, opened for searching."""
 
-    def __init__(self, index: tantivy.Index) -> None:
+    def __init__(self, index: tantivy.Index, folder: Path) -> None:
         self._index = index
+        self._folder = folder
         self._schema = index.schema
         self._searcher = index.searcher()
 
@@ -62,7 +65,7 @@ class LexicalIndex:
         folder.mkdir(parents=True)
         index = tantivy.Index(schema(), path=str(folder))
         change(index, (), entries)
-        return cls(index)
+        return cls(index, folder)
 
     def grow(self, gone: Iterable[str], passages: Iterable[StoredPassage]) -> None:
         """Drop the passages of documents, by their ids, and add others. Files that are there are never written to."""
@@ -71,20 +74,22 @@ class LexicalIndex:
 
     def rewritten(self, folder: Path) -> "LexicalIndex":
         """The same without what is deleted, which counts in the rarity of words until then, into an empty folder."""
-        hits = self._searcher.search(tantivy.Query.all_query(), max(len(self), 1)).hits
-        kept = (self._searcher.doc(address).to_dict().items() for _, address in hits)
-        return self.filled(folder, (tantivy.Document(**{name: values[0] for name, values in one}) for one in kept))
+        with panics_named(self._folder):
+            hits = self._searcher.search(tantivy.Query.all_query(), max(len(self), 1)).hits
+            kept = (self._searcher.doc(address).to_dict().items() for _, address in hits)
+            return self.filled(folder, (tantivy.Document(**{name: values[0] for name, values in one}) for one in kept))
 
     @classmethod
     def read(cls, folder: Path) -> "LexicalIndex":
-        """Open an index. Raises ValueError where there is none."""
-        if not folder.is_dir() or os.access(folder, os.W_OK):
-            return cls(tantivy.Index.open(str(folder)))
-        with TemporaryDirectory(prefix="kb-") as aside:  # tantivy makes a lock file in the folder that it opens
-            for file in folder.iterdir():
-                if file.suffix != ".lock":
-                    (Path(aside) / file.name).symlink_to(file.resolve())
-            return cls(tantivy.Index.open(aside))
+        """Open an index. Raises ValueError where there is none, IndexDamaged where a file of it is damaged."""
+        with panics_named(folder):
+            if not folder.is_dir() or os.access(folder, os.W_OK):
+                return cls(tantivy.Index.open(str(folder)), folder)
+            with TemporaryDirectory(prefix="kb-") as aside:  # tantivy makes a lock file in the folder that it opens
+                for file in folder.iterdir():
+                    if file.suffix != ".lock":
+                        (Path(aside) / file.name).symlink_to(file.resolve())
+                return cls(tantivy.Index.open(aside), folder)
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -114,13 +119,15 @@ class LexicalIndex:
 
     def _best(self, query: tantivy.Query, count: int) -> dict[int, float]:
         """The scores of the best passages by row, best first."""
-        hits = self._searcher.search(query, min(count, len(self))).hits
-        rows = self._rows_at([address for _, address in hits])
+        with panics_named(self._folder):
+            hits = self._searcher.search(query, min(count, len(self))).hits
+            rows = self._rows_at([address for _, address in hits])
         return {row: float(score) for row, (score, _) in zip(rows, hits, strict=True)}
 
     def rarity(self, word: str) -> float:
         """BM25's inverse document frequency of a word, in the field where it is most frequent."""
-        having = max(int(self._searcher.doc_freq(field, word)) for field in FIELD_WEIGHTS)
+        with panics_named(self._folder):
+            having = max(int(self._searcher.doc_freq(field, word)) for field in FIELD_WEIGHTS)
         return log(1 + (len(self) - having + 0.5) / (having + 0.5))
 
     def rows(self) -> list[int]:
@@ -176,6 +183,19 @@ def change(index: tantivy.Index, gone: Iterable[str], entries: Iterable[tantivy.
     writer.commit()
     writer.wait_merging_threads()
     index.reload()
+
+
+@contextmanager
+def panics_named(folder: Path) -> Iterator[None]:
+    """Turn tantivy's panic over a damaged file into an error of ours; the index opens no more, so it is made anew."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # which is no Exception, and has no place to be imported from
+            raise
+        with suppress(OSError):
+            (folder / "meta.json").unlink()
+        raise IndexDamaged(f"a file in {folder} is damaged; ask again: it is made anew") from error
 
 
 def any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:

@@ -126,8 +126,9 @@ class Library:
         store = Store.open(settings.index / STORE_FILE)
         try:
             encoder = encoder or encoder_for(settings)
+            derived = open_derived(store, settings.index)  # which may move on to another generation, of another model
             check_model(store, encoder, settings.index)
-            return cls(settings, Catalogue(store, settings), open_derived(store, settings.index), encoder)
+            return cls(settings, Catalogue(store, settings), derived, encoder)
         except BaseException:
             store.close()
             raise

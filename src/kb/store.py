@@ -73,8 +73,8 @@ class UnitRow:
 class Edition:
     """What derived indexes are made of, of one live document.
 
-    `token` is new whenever the document is read anew, `tagging` whenever it is tagged anew; its passages have the row
-    numbers from `first` up to `end`.
+    `token` is new whenever the document is read or embedded anew, `tagging` whenever it is tagged anew; its passages
+    have the row numbers from `first` up to `end`.
     """
 
     document: str
@@ -359,6 +359,7 @@ class Store:
 
         `tokens` are those of passages, by their row numbers; what there was of tokens goes. The rows of texts that are
         compared with passages are dropped: they come from the old model, and so does what the passages were tagged by.
+        The editions are new: another model may have the same name.
         """
         with self._changing():
             self._db.executemany(
@@ -368,6 +369,7 @@ class Store:
             self._db.execute("DELETE FROM tokens")
             self._insert_tokens(tokens)
             self._db.execute("DELETE FROM phrases")
+            self._db.execute("UPDATE documents SET edition = lower(hex(randomblob(8)))")
             values = {"model": model.name, "dim": model.dim, "tagged_by": ""}
             self._db.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in values.items()]

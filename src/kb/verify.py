@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kb.derived import Contents, DerivedFiles, read_derived
+from kb.derived import Contents, DerivedFiles, checksums, read_derived
 from kb.records import Passage, TaggedDocument
 from kb.segment import JOINERS
 from kb.store import Store
@@ -25,8 +25,10 @@ class Check:
 
 def verify(store: Store, index: Path) -> Check:
     """Check the store against itself, and the derived indexes against the store."""
-    store.snapshot()
-    problems: list[str] = []
+    generation = store.snapshot()
+    while not DerivedFiles.of(index, Contents.of(store)).exist() and generation != (generation := store.refresh()):
+        pass  # while another process writes, the set of a state is there before it, and goes after the next one
+    problems = list(derived_problems(store, index))
     passages = spans = tables = 0
     documents = store.documents(live=False)
     for document in documents:
@@ -46,7 +48,6 @@ def verify(store: Store, index: Path) -> Check:
                     f"{document.file}: table {table.number} stands on page {missing[0]}, which is not stored"
                 )
     units, vectors = store.unit_rows()
-    problems += list(derived_problems(store, index))
     whole = {unit.passage_row for unit in units if unit.whole}
     live = sum(store.count_passages().values())
     if len(whole) != live or len(vectors) != len(units):
@@ -99,6 +100,10 @@ def derived_problems(store: Store, index: Path) -> Iterator[str]:
         return
     if not derived.vectors.agrees_with(*store.unit_rows()):
         yield "the FAISS index does not hold the store's vectors; delete the folder derived and search"
+    known = derived.stamp.checksums
+    if damaged := [name for name, crc in checksums(files.lexical, {}).items() if crc != known.get(name)]:
+        yield f"{files.lexical / damaged[0]} is damaged; delete the folder derived and search"
+        return
     stored = {found.row for found in store.live_passages()}
     if set(derived.lexical.rows()) != stored:
         yield "the tantivy index does not hold the store's passages; delete the folder derived and search"

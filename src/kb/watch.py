@@ -1,8 +1,11 @@
 """New, changed, renamed and removed files of watched folders → the index; each run with its gate, backup and digest."""
 
+import os
+import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,13 +16,13 @@ import pydantic
 import watchfiles
 
 from kb.backup import backup
-from kb.build import IngestReport, Outcome, Progress, ingest, remove
+from kb.build import Outcome, Progress, ingest, remove
 from kb.catalogue import STORE_FILE
 from kb.digest import Digest, State, make_digest, state_of
 from kb.embed import Encoder
 from kb.errors import BadInput, IndexMissing, KbError
 from kb.evaluate import ALL, evaluate, load_gold, summarise
-from kb.folders import Scan, Settling, Sorted, Stat, is_below, is_gone, scan
+from kb.folders import Scan, Settling, Sorted, Stat, folders_of, is_below, is_gone, scan
 from kb.gate import compare, hash_gold, last_run_file, read_run, to_run, write_run
 from kb.lock import Holder, held
 from kb.outbox import put_out, send_out
@@ -40,6 +43,11 @@ TOLD_FILE = "told.json"
 TICK = 0.5
 """Seconds between two looks at files that are still being copied."""
 
+ABSENT = "the folder is gone; nothing of it is removed from the index (is the share mounted?)"
+
+MANY = 3
+"""So many reports, and more than half of their folder, do not go at once: a share may have been lost."""
+
 LATER = 30.0
 """Seconds until the next look after one that failed, or that found half a file."""
 
@@ -53,10 +61,14 @@ class Known(NamedTuple):
 
 
 class Watched(pydantic.BaseModel):
-    """What a watch remembers of files, by path; it holds for indexes of this generation or a later one."""
+    """What a watch remembers of files, by path; it holds for indexes of this generation or a later one.
+
+    `held` are those that are gone and whose reports stay all the same.
+    """
 
     generation: int = 0
     files: dict[str, Known] = {}
+    held: frozenset[str] = frozenset()
 
 
 TOLD = pydantic.TypeAdapter(tuple[int, State])
@@ -73,7 +85,10 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to watch and how. `quiet` and `patience` are seconds (see Settling); `put` writes a digest for people."""
+    """What to watch and how. `quiet` and `patience` are seconds (see Settling); `put` writes a digest for people.
+
+    `once`: there is no later look, so that a run waits for files without their end too.
+    """
 
     folders: tuple[Path, ...]
     quiet: float = 2.0
@@ -84,6 +99,7 @@ class Options:
     webhook: str = ""
     put: Callable[[Digest], None] | None = None
     passwords: tuple[str, ...] = ()
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +113,8 @@ class Verdict:
 
 @dataclass(slots=True)
 class Run:
-    """What a run did. `waiting` are files that are still being copied; `broken` counts those that failed in an earlier
-    run and did not change since. `sent` counts the digests that the webhook took."""
+    """What a run did. `waiting` are files that are still being copied, `links` are passed over; `broken` counts files
+    that failed in an earlier run and did not change since, `sent` the digests that the webhook took."""
 
     time: str = field(default_factory=now)
     outcomes: tuple[Outcome, ...] = ()
@@ -106,6 +122,7 @@ class Run:
     unchanged: int = 0
     broken: int = 0
     waiting: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
     generation: int = 0
     verdict: Verdict | None = None
     digest: Digest | None = None
@@ -136,6 +153,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "unchanged": run.unchanged,
         "broken": run.broken,
         "waiting": list(run.waiting),
+        "links": list(run.links),
         "generation": run.generation,
         "gate": asdict(run.verdict) | {"passed": not run.verdict.falls} if run.verdict else None,
         "digest": run.digest.counts | {"headline": run.digest.headline} if run.digest else None,
@@ -153,28 +171,33 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
     return told | {"reason": outcome.reason} if outcome.reason else told
 
 
-def watching(index: Path, doing: str) -> AbstractContextManager[Holder | None]:
+@contextmanager
+def watching(index: Path, doing: str) -> Iterator[Holder | None]:
     """One watch of an index at a time; other commands write to it meanwhile. Raises IndexBusy, BadInput."""
-    try:
-        index.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"{index}: no folder can be made there for the index: {error.strerror}") from error
-    return held(index / WATCH_LOCK, f"{index} is being watched", doing, 0)
+    with ExitStack() as stack:
+        try:
+            index.mkdir(parents=True, exist_ok=True)
+            left = stack.enter_context(held(index / WATCH_LOCK, f"{index} is being watched", doing, 0))
+        except OSError as error:
+            raise BadInput(f"{index}: the index cannot be written there: {error.strerror}; name another") from error
+        yield left
 
 
 @dataclass(slots=True)
 class Found:
-    """What a look found: the files, how the changed ones are sorted, and the documents whose files are gone."""
+    """What a look found: the files, how the changed ones are sorted, the documents that are stored and those of them
+    whose files are gone, the watched folders that are gone themselves."""
 
     scan: Scan
     sorted: Sorted
+    documents: list[Document]
     gone: list[Document]
-    absent: list[str]
+    absent: list[Path]
 
 
 class Watcher:
     """Looks at the folders, and brings what changed into the index. `again` reads every file as if it were new, once,
-    to compare its hash; `retry` those that failed."""
+    to compare its hash; `retry` those that failed; `remove_many` takes out what is gone, once, however much it is."""
 
     def __init__(
         self,
@@ -184,12 +207,13 @@ class Watcher:
         progress: Progress,
         again: bool = False,
         retry: bool = False,
+        remove_many: bool = False,
     ) -> None:
         self.options = options
         self.settings = settings
         self.index = settings.index.resolve()
         self._open_encoder, self._progress = open_encoder, progress
-        self._again, self._retry = again, retry
+        self._again, self._retry, self._remove_many = again, retry, remove_many
         self._settling = Settling(options.quiet, options.patience)
         self._missing: dict[str, float] = {}
         self._batch: float | None = None
@@ -204,56 +228,57 @@ class Watcher:
             if not self._is_time(found, begun):
                 return None
             self._batch = None
-            run.errors += [*found.absent, *found.scan.unread]
+            run.errors += [f"{folder}: {ABSENT}" for folder in found.absent]
+            run.errors += found.scan.unread
             run.waiting = (*found.sorted.settling, *found.sorted.half)
+            run.links = found.scan.links
             self._run(run, watched, found)
         except KbError as error:
             run.errors.append(" ".join(str(error).split()))
+        except OSError as error:  # a share that was lost, a full disk: the next look may do better
+            run.errors.append(f"{error.filename or self.index}: {error.strerror or error}")
+        except sqlite3.DatabaseError as error:
+            run.errors.append(f"{self.index / STORE_FILE}: {error}; kb verify says whether it is damaged")
         run.seconds = monotonic() - begun
         return run
 
     def _find(self, watched: Watched, begun: float) -> Found:
         """What lies in the folders, against what is remembered and stored."""
-        there = scan([folder for folder in self.options.folders if folder.is_dir()], self.index)
+        there = scan([folder for folder in self.options.folders if os.path.isdir(folder)], self.index)
         changed = {path: found for path, found in there.files.items() if self._is_new(watched.files.get(path), found)}
         documents = self._documents()
-        paths = [*watched.files, *(document.path for document in documents)]
-        absent = {
-            folder: problem
-            for folder in self.options.folders
-            if (problem := self._absent(folder, there, paths))
-        }  # fmt: skip
+        absent = [folder for folder in self.options.folders if not os.path.isdir(folder)]
         safe = [folder for folder in self.options.folders if folder not in absent]
         gone = [] if self.options.keep_removed else gone_below(documents, safe, there)
         self._missing = {one.path: self._missing.get(one.path, begun) for one in gone}
-        sorted_files = self._settling.sort(changed)
+        sorted_files = self._settling.sort(changed, begun)
         for document in gone:  # its content may lie in another file, which was no report of its own so far
             twins = (path for path in there.files if path not in changed)
             sorted_files.ready.extend(path for path in twins if watched.files[path].sha256 == document.sha256)
-        return Found(there, sorted_files, gone, list(absent.values()))
+        return Found(there, sorted_files, documents, gone, absent)
 
     def _is_new(self, known: Known | None, found: Stat) -> bool:
         """Whether a file has to be read, as far as its size and times tell."""
-        return known is None or known.stat != found or self._again or (self._retry and known.failed)
+        if known is None or self._again or not known.stat.has_content_of(found):
+            return True
+        return known.failed and (self._retry or known.stat.touched != found.touched)
 
-    def _absent(self, folder: Path, there: Scan, paths: Sequence[str]) -> str:
-        """Why nothing is removed below a folder; empty where it is as it should be."""
-        if not folder.is_dir():
-            return f"{folder}: the folder is gone; nothing of it is removed from the index (is the share mounted?)"
-        if self.options.keep_removed or any(is_below(path, [folder]) for path in there.files):
-            return ""
-        lost = sum(is_below(path, [folder]) and not is_below(path, [self.index]) for path in set(paths))
-        if not lost:
-            return ""
-        return (
-            f"{folder}: no reports are left in the folder, and {lost} were known there; nothing is removed from the"
-            " index (is the share mounted?); if they are to go: kb remove"
+    def _held(self, gone: Sequence[Document], watched: Watched, found: Found) -> frozenset[str]:
+        """The files that are gone and whose documents stay: too many at once, now or in an earlier run."""
+        if self._remove_many or not gone:
+            return frozenset()
+        lost = lost_folders(gone, found, self.options.folders)
+        return frozenset(
+            one.path
+            for one in gone
+            if one.path in watched.held or not lost.isdisjoint(folders_of(one.path, self.options.folders))
         )
 
     def _is_time(self, found: Found, begun: float) -> bool:
         """Whether to run now: nothing is being copied or renamed any more, or that goes on for too long."""
         going = [path for path, since in self._missing.items() if begun - since < self.options.quiet]
-        if not found.sorted.settling and not going:
+        half = found.sorted.half if self.options.once else []
+        if not (found.sorted.settling or half or going):
             return True
         self._batch = begun if self._batch is None else self._batch
         return begun - self._batch >= self.options.patience
@@ -262,28 +287,37 @@ class Watcher:
         """Bring in what is ready, take out what is gone, and tell of both."""
         open_encoder = cache(self._open_encoder)
         generation, before = self._told()
-        if found.sorted.ready or found.gone:
+        if found.sorted.ready or len(found.gone) > len(self._held(found.gone, watched, found)):
             self._prepare(open_encoder)
-        if found.sorted.ready:
-            run.outcomes = self._ingest(found.sorted.ready, open_encoder).outcomes
-        if found.gone:
+        run.outcomes = self._ingest(found.sorted.ready, open_encoder)
+        held: frozenset[str] = frozenset()
+        if found.gone:  # of which some may have been found again in other files
             left = {document.id for document in gone_below(self._documents(), self.options.folders, found.scan)}
-            run.removed = tuple(remove(one.id, self.settings) for one in found.gone if one.id in left)
+            gone = [one for one in found.gone if one.id in left]
+            held = self._held(gone, watched, found)
+            run.errors += told_held(held, self.options.folders)
+            for one in gone:
+                if one.path not in held:
+                    run.removed += (remove(one.id, self.settings),)
         run.generation = self._generation()
-        self._remember(run, watched, found)
-        self._again = self._retry = False
-        run.unchanged = len(found.scan.files) - len(run.waiting)
+        self._remember(run, watched, found, held)
+        self._again = self._retry = self._remove_many = False
+        vanished = len(set(found.sorted.ready)) - len(run.outcomes)
+        run.unchanged = len(found.scan.files) - len(run.waiting) - vanished
         run.unchanged -= sum(outcome.what != "unchanged" for outcome in run.outcomes) + run.broken
         if run.generation != generation or any(outcome.what == "failed" for outcome in run.outcomes):
             self._tell(run, before, open_encoder)
         if self.options.webhook:
-            run.sent, problem = send_out(self.index, self.options.webhook)
-            if problem:
-                run.errors.append(f"{self.options.webhook}: {problem}; the next run sends it again")
+            run.sent, problems = send_out(self.index, self.options.webhook)
+            run.errors += problems
 
-    def _ingest(self, ready: Sequence[str], open_encoder: Callable[[], Encoder]) -> IngestReport:
-        files = [Path(path) for path in ready]
-        return ingest(files, self.settings, open_encoder, self._progress, passwords=self.options.passwords)
+    def _ingest(self, ready: Sequence[str], open_encoder: Callable[[], Encoder]) -> tuple[Outcome, ...]:
+        """Bring files in, but for those that have vanished since the look."""
+        files = [Path(path) for path in ready if not is_gone(path)]
+        if not files:
+            return ()
+        report = ingest(files, self.settings, open_encoder, self._progress, passwords=self.options.passwords)
+        return tuple(one for one in report.outcomes if one.what != "failed" or not is_gone(str(one.path)))
 
     def _prepare(self, open_encoder: Callable[[], Encoder]) -> None:
         """Before anything changes: a backup, and figures to compare with where there are none."""
@@ -351,13 +385,14 @@ class Watcher:
             raise BadInput(f"{path}: cannot be read; delete it, and all files are compared once") from error
         return watched if watched.generation <= self._generation() else Watched()
 
-    def _remember(self, run: Run, watched: Watched, found: Found) -> None:
-        """Note the files that were read; what is known of files elsewhere stays."""
+    def _remember(self, run: Run, watched: Watched, found: Found, held: frozenset[str]) -> None:
+        """Note the files that were read, and those held; what is known of files elsewhere stays."""
+        looked = [folder for folder in self.options.folders if folder not in found.absent]
         read = {str(outcome.path): outcome for outcome in run.outcomes}
         files: dict[str, Known] = {
             path: known
             for path, known in watched.files.items()
-            if path in found.scan.files or not is_below(path, self.options.folders) or found.absent
+            if path in found.scan.files or held or not is_below(path, looked)
         }
         run.broken = sum(
             known.failed and path in found.scan.files and path not in read for path, known in files.items()
@@ -365,7 +400,8 @@ class Watcher:
         for path, outcome in read.items():
             sha256 = outcome.document.sha256 if outcome.document else ""
             files[path] = Known(found.scan.files[path], sha256, outcome.what == "failed")
-        after = Watched(generation=run.generation, files=files)
+        elsewhere = {path for path in watched.held if not is_below(path, looked)}
+        after = Watched(generation=run.generation, files=files, held=held | elsewhere)
         if after != watched:
             self._write(WATCHED_FILE, after.model_dump_json().encode())
 
@@ -399,6 +435,30 @@ def gone_below(documents: Sequence[Document], folders: Sequence[Path], there: Sc
         document
         for document in documents
         if document.path not in there.files and is_below(document.path, folders) and is_gone(document.path)
+    ]
+
+
+def lost_folders(gone: Sequence[Document], found: Found, folders: Sequence[Path]) -> set[Path]:
+    """The folders, watched ones and those below, that lost so much that they may be shares that are not mounted: all
+    reports while the folder is there, or more than half of those known before, MANY at least."""
+    known = Counter(place for one in found.documents for place in folders_of(one.path, folders))
+    lost = Counter(place for one in gone for place in folders_of(one.path, folders))
+    kept = {place for path in found.scan.files for place in folders_of(path, folders)}
+    return {
+        place
+        for place, count in lost.items()
+        if (place not in kept and os.path.isdir(place)) or (count >= MANY and 2 * count > known[place])
+    }
+
+
+def told_held(held: frozenset[str], folders: Sequence[Path]) -> list[str]:
+    """That files are gone and their documents stay, in words, by watched folder."""
+    mine = {folder: [path for path in held if is_below(path, [folder])] for folder in folders}
+    return [
+        f"{folder}: {len(paths)} reports are gone at once, such as {min(paths)}; they stay in the index"
+        " (is the share mounted?); if they are to go: kb watch --remove-many, or kb remove"
+        for folder, paths in mine.items()
+        if paths
     ]
 
 
@@ -444,7 +504,7 @@ def follow(
             due = monotonic() + pause
             continue
         due = monotonic() + (min(LATER, every) if run.errors or run.waiting else every)
-        problem = "; ".join(run.errors)
+        problem = "; ".join((*run.errors, *run.links))
         if first or run.changed or problem != told:  # what stays wrong is told once, and that it is right again
             yield run
         told, first = problem, False
@@ -452,13 +512,15 @@ def follow(
 
 def ticks(watcher: Watcher, stop: threading.Event, poll: float) -> Iterator[bool]:
     """Moments at which to look, each with whether something may have stirred in the folders."""
-    folders = watcher.options.folders
+    folders, gone = watcher.options.folders, False
     while not stop.is_set():
-        there = [folder for folder in folders if folder.is_dir()]
+        there = [folder for folder in folders if os.path.isdir(folder)]
         if there and not poll:
+            gone = False
             yield from events(there, folders, watcher.index, stop)
-        else:
-            yield True
+        else:  # that all folders are gone stirs once
+            yield bool(poll) or not gone
+            gone = True
             stop.wait(poll or TICK)
 
 
@@ -481,7 +543,7 @@ def events(there: Sequence[Path], folders: Sequence[Path], index: Path, stop: th
             yield bool(changes) or not begun
             begun = True
     except (RuntimeError, OSError) as error:  # the first where the system has no more watches to give
-        if all(folder.is_dir() for folder in there):
+        if all(os.path.isdir(folder) for folder in there):
             raise BadInput(f"{there[0]}: the system does not watch it: {error}; use --poll SECONDS") from error
 
 

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from kb.audit import record_command
-from kb.cli.common import AsJson, Index, app, err, settings_for, write_json
+from kb.cli.common import AsJson, Index, app, err, note_change, settings_for, write_json
 from kb.keys import Key, KeyRing, Role
 from kb.show import out
 
@@ -23,14 +22,14 @@ def add(
     index: Index = None,
 ) -> None:
     """Make a key. It is shown this once, and cannot be shown again."""
-    folder = settings_for(index).index
-    key, secret = KeyRing(folder).add(name, role)
-    record_command(folder, "key add", key=key.id, name=key.name, role=key.role)
+    settings = settings_for(index)
+    key, secret = KeyRing(settings.index).add(name, role)
     if as_json:
         write_json(asdict(key) | {"secret": secret})
-        return
-    err.print(f"key {key.id} of {name}, role {role.value}; keep it, it is not shown again:", highlight=False)
-    out.print(secret, highlight=False, markup=False, soft_wrap=True)
+    else:
+        err.print(f"key {key.id} of {name}, role {role.value}; keep it, it is not shown again:", highlight=False)
+        out.print(secret, highlight=False, markup=False, soft_wrap=True)
+    note_change(settings, "key add", key=key.id, name=key.name, role=key.role)
 
 
 @commands.command("list")
@@ -53,7 +52,7 @@ def revoke(
     index: Index = None,
 ) -> None:
     """End a key, from the next request on, and the sessions that were begun with it."""
-    folder = settings_for(index).index
-    key: Key = KeyRing(folder).revoke(wanted)
-    record_command(folder, "key revoke", key=key.id, name=key.name, role=key.role)
+    settings = settings_for(index)
+    key: Key = KeyRing(settings.index).revoke(wanted)
     out.print(f"revoked key {key.id} of {key.name}", highlight=False, markup=False)
+    note_change(settings, "key revoke", key=key.id, name=key.name, role=key.role)

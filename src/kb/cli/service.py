@@ -44,7 +44,7 @@ def serve(
     settings = settings_for(index)
     check_keys(settings, host)
     os.environ["KB_INDEX"] = str(settings.index.resolve())
-    if not is_loopback(host):
+    if others_reach(settings, host):
         os.environ["KB_KEYS"] = "required"  # also when the folder of the index, and its keys, go while we serve
     load_settings.cache_clear()  # the application, which stands above this package, reads its settings by itself
     check_port(host, port)
@@ -72,15 +72,23 @@ def serve(
 
 def check_keys(settings: Settings, host: str) -> None:
     """That nobody can ask who should not. Raises BadInput where keys are needed and there are none."""
-    if is_loopback(host) and settings.keys == "auto":
+    if settings.keys == "auto" and not others_reach(settings, host):
         return
     if any(not key.revoked for key in KeyRing(settings.index).all()):
         return
-    why = f"others can reach {host}" if not is_loopback(host) else "KB_KEYS=required asks for them"
+    why = "KB_KEYS=required asks for them"
+    if others_reach(settings, host):
+        why = f"others can reach {host}" if not is_loopback(host) else "others can reach it by a proxy (KB_PROXIES)"
     raise BadInput(
         f"there are no keys for the index {settings.index}, and {why};"
-        f" make one: kb key add NAME --role read --index {settings.index}; or serve on 127.0.0.1 without keys"
+        f" make one: kb key add NAME --role read --index {settings.index};"
+        " or serve on 127.0.0.1 without keys and without KB_PROXIES"
     )
+
+
+def others_reach(settings: Settings, host: str) -> bool:
+    """Whether others than who uses this machine can ask: at its own address, or at that of a proxy before it."""
+    return not is_loopback(host) or bool(settings.proxies)
 
 
 def check_port(host: str, port: int) -> None:
@@ -97,7 +105,7 @@ def check_port(host: str, port: int) -> None:
 
 
 def logging_config(log_format: LogFormat) -> dict[str, Any]:
-    """What logging.config takes: a line for each request, and warnings, on standard error."""
+    """What logging.config takes: a line for each request and each job, and warnings, on standard error."""
     lines: dict[LogFormat, dict[str, str]] = {
         LogFormat.TEXT: {"()": "api.logs.TextLines", "format": "%(asctime)s %(levelname)s %(message)s"},
         LogFormat.JSON: {"()": "api.logs.JsonLines"},
@@ -108,5 +116,5 @@ def logging_config(log_format: LogFormat) -> dict[str, Any]:
         "formatters": {"lines": lines[log_format]},
         "handlers": {"aside": {"class": "api.logs.Aside", "formatter": "lines"}},
         "root": {"level": "WARNING", "handlers": ["aside"]},
-        "loggers": {"kb.requests": {"level": "INFO"}},
+        "loggers": {"kb": {"level": "INFO"}},
     }

@@ -23,7 +23,7 @@ from kb.cli.common import (
     write_json,
     writing_to,
 )
-from kb.errors import IndexBusy
+from kb.errors import KbError
 from kb.gate import TOLERANCE, check_tolerance
 from kb.settings import Settings
 
@@ -44,6 +44,9 @@ def watch(
         bool, typer.Option("--rehash", help="Compare the content of all files once, not only sizes and times.")
     ] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Read again, once, what could not be read before.")] = False,
+    remove_many: Annotated[
+        bool, typer.Option("--remove-many", help="Take out, once, what is gone, even most of a folder.")
+    ] = False,
     quiet: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="A file is read when it was the same for so long.")
     ] = 2.0,
@@ -102,8 +105,9 @@ def watch(
         webhook=webhook,
         put=writer_of(FORMATS[digest], output) if digest else None,
         passwords=passwords_of(settings, password, password_file),
+        once=once,
     )
-    watcher = Watcher(options, settings, lambda: encoder_of(settings), Lines(), rehash, retry)
+    watcher = Watcher(options, settings, lambda: encoder_of(settings), Lines(), rehash, retry, remove_many)
     doing = f"kb watch {' '.join(map(str, folders))}"
     try:
         with watching(settings.index, doing):
@@ -116,7 +120,7 @@ def watch(
             err.print(f"watching {', '.join(map(str, options.folders))} (Ctrl-C ends)", highlight=False, markup=False)
             for run in follow(watcher, stop, every, poll):
                 tell(run, settings)
-    except IndexBusy as error:
+    except KbError as error:
         tell(Run(errors=[str(error)]), settings)
         raise typer.Exit(1) from error
 
@@ -157,6 +161,9 @@ def tell(run: "Run", settings: Settings) -> None:
         note_change(settings, "watch", file=document.file, what="removed", document=document.id)
 
     falls = run.verdict.falls if run.verdict else ()
+    if run.links:
+        told = f"{len(run.links)} links are passed over, such as {run.links[0]}"
+        err.print(told, highlight=False, soft_wrap=True, markup=False)
     for problem in (*run.errors, *falls, *([WAY_BACK] if falls else ())):
         err.print(f"kb: {problem}", style="red", highlight=False, soft_wrap=True, markup=False)
     write_json(run_json(run))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from kb.errors import DiskFull, IndexDamaged, JobEnded, NotFound, QueueFull
+from kb.errors import DiskFull, IndexBusy, IndexDamaged, JobEnded, NotFound, QueueFull
 from kb.store import BUSY_SECONDS, now, transaction
 
 QUEUE_FILE = "jobs.sqlite"
@@ -137,7 +137,10 @@ class Queue:
     # asking
 
     def add(self, order: Order, by: str, put: Callable[[], None] = lambda: None) -> Job:
-        """Queue a job; `put` brings its file into place while nobody clears up. Raises QueueFull, IndexDamaged."""
+        """Queue a job; `put` moves its file into place while nobody clears up, and must be quick: jobs wait for it.
+
+        Raises QueueFull, IndexBusy, IndexDamaged, DiskFull.
+        """
         identity = uuid4().hex
         with self.changing() as db:
             (waiting,) = db.execute("SELECT COUNT(*) FROM jobs WHERE state = 'queued'").fetchone()
@@ -170,16 +173,25 @@ class Queue:
         return {state: found.get(state, 0) for state in State}
 
     def cancel(self, identity: str) -> Job:
-        """Cancel a job: at once where it is queued; where it runs, its process is told. Raises NotFound, JobEnded."""
+        """Cancel a job: at once where it is queued; where it runs, its process is told.
+
+        A correction that was begun, also by a server that has ended since, is not broken off: what is half done of it
+        would take effect later. It is done whole instead. Raises NotFound, JobEnded.
+        """
         job = self.job(identity)
+        begun = job.state is State.RUNNING or job.state is State.QUEUED and job.version > 1
+        if job.order.task is Task.CORRECT and begun:
+            raise JobEnded(f"job {identity} has begun to set tags, which is not broken off; take them back afterwards")
         with self.changing() as db:
             cancelled = db.execute(
                 "UPDATE jobs SET state = 'cancelled', ended = ?, version = version + 1"
-                " WHERE id = ? AND state = 'queued'",
+                " WHERE id = ? AND state = 'queued' AND (task != 'correct' OR version = 1)",
                 (now(), identity),
             )
             running = db.execute(
-                "UPDATE jobs SET cancelling = 1, version = version + 1 WHERE id = ? AND state = 'running'", (identity,)
+                "UPDATE jobs SET cancelling = 1, version = version + 1"
+                " WHERE id = ? AND state = 'running' AND task != 'correct'",
+                (identity,),
             )
         if not cancelled.rowcount + running.rowcount:
             raise JobEnded(f"job {identity} of {job.order.file} is {self.job(identity).state} already")
@@ -191,7 +203,7 @@ class Queue:
         """Queue the jobs again that were running in a process which is gone; call it where no other can run one."""
         with self.changing() as db:
             db.execute(
-                "UPDATE jobs SET state = 'failed', ended = ?, version = version + 1, reason = 'its server ended '"
+                "UPDATE jobs SET state = 'failed', ended = ?, version = version + 1, reason = 'its process ended '"
                 " || attempts || ' times while it ran; ask for it again to try once more'"
                 " WHERE state = 'running' AND attempts >= ?",
                 (now(), MOST_ATTEMPTS),
@@ -256,7 +268,10 @@ class Queue:
 
     @contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
-        """The database in a transaction, made if it is not there; nobody else writes meanwhile. Raises IndexDamaged."""
+        """The database in a transaction, made if it is not there; nobody else writes meanwhile.
+
+        Raises IndexBusy, IndexDamaged, DiskFull.
+        """
         with named(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(connect(self.path)) as db, transaction(db):
@@ -308,12 +323,15 @@ def connect(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the system say of a file into errors of ours. Raises DiskFull, IndexDamaged."""
+    """Turn what SQLite and the system say of a file into errors of ours. Raises DiskFull, IndexBusy, IndexDamaged."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        if getattr(error, "errno", 0) == ENOSPC or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest tells of its kinds
+        if getattr(error, "errno", 0) == ENOSPC or code == sqlite3.SQLITE_FULL:
             raise DiskFull(f"{path.parent}: the disk is full; make room, and ask again") from error
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise IndexBusy(f"the queue of jobs {path} is being written by another process; ask again") from error
         raise IndexDamaged(
             f"the queue of jobs {path} cannot be used: {error}; see that its folder can be written to; if the file is"
             " broken, stop the server and delete it"

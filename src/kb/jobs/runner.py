@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from threading import Event, Thread
@@ -17,9 +17,10 @@ from typing import IO, Any
 from filelock import FileLock, Timeout
 
 from kb.catalogue import STORE_FILE
-from kb.errors import KbError
+from kb.errors import IndexMissing, KbError
 from kb.jobs.queue import Job, Order, Outcome, Progress, Queue, State, Task
 from kb.jobs.uploads import clear_up
+from kb.records import Document
 from kb.settings import Settings
 from kb.store import Store
 
@@ -94,9 +95,13 @@ class Process:
 
     def _listen(self) -> None:
         assert self._process.stdout
-        for line in self._process.stdout:
-            self._said.put(json.loads(line))
-        self._said.put(None)
+        try:
+            for line in self._process.stdout:
+                self._said.put(json.loads(line))
+        except ValueError:  # it was killed in the middle of a line
+            log.warning("the process that does jobs broke off a message")
+        finally:
+            self._said.put(None)
 
 
 class Runner:
@@ -188,7 +193,7 @@ class Runner:
 
     def _do(self, job: Job) -> None:
         """Have a job done by the process, to its end or to that of the server."""
-        before = self._has_effect(job.order)
+        before = self._stored(job.order)
         if self._process and self._process.ended:
             self._end_process()
         process = self._process = self._process or Process(self._settings)
@@ -207,12 +212,20 @@ class Runner:
                 self._end_process()
                 self.queue.put_back(job.id)
                 return
-            if self.queue.job(job.id).cancelling:
+            if self._note(job, message):
                 self._end_process()
                 self._break_off(job, before, State.CANCELLED, "")
                 return
+
+    def _note(self, job: Job, message: Message | None) -> bool:
+        """Note how far a job is, if it said so; whether it is to be cancelled. It goes on where that cannot be told."""
+        try:
             if message:
                 self.queue.note(job.id, Progress(**of_record(Progress, message)), message["reason"])
+            return self.queue.job(job.id).cancelling
+        except KbError as error:
+            log.warning("job %s goes on, though the queue cannot be used now: %s", job.id, error)
+            return False
 
     def _finish(self, job: Job, message: Message) -> None:
         """Note what came of a job."""
@@ -221,32 +234,50 @@ class Runner:
         else:
             self.queue.finish(job.id, State.FAILED, message["reason"])
 
-    def _break_off(self, job: Job, before: bool, state: State, reason: str) -> None:
-        """Note the end of a job whose process was ended: it is done if what it does was stored just before that."""
-        if before or not self._has_effect(job.order):
+    def _break_off(self, job: Job, before: list[Document] | None, state: State, reason: str) -> None:
+        """Note the end of a job whose process was ended: it is done if what it does was stored just before that.
+
+        `before` is what was stored when it began. Of a correction it cannot be told: it is done again.
+        """
+        if job.order.task is Task.CORRECT:
+            self.queue.recover()
+            return
+        after = self._stored(job.order)
+        if before is None or after is None or after == before:
             self.queue.finish(job.id, state, reason)
             return
         with Store.open(self._settings.index / STORE_FILE) as store:
             generation = store.snapshot()
             document = job.order.target or job.order.upload[:16]
             passages = store.count_passages().get(document, 0)
-        what = {Task.INGEST: "added", Task.REMOVE: "removed"}[job.order.task]
-        self.queue.finish(job.id, State.DONE, "", Outcome(what, document, passages, generation))
+        self.queue.finish(job.id, State.DONE, "", Outcome(what_changed(before, after), document, passages, generation))
 
-    def _has_effect(self, order: Order) -> bool:
-        """Whether the index is as it is after an order; a corrected passage cannot be told."""
+    def _stored(self, order: Order) -> list[Document] | None:
+        """The report that an order is about as the index has it, [] where it has none; None where that is not known."""
         try:
             with Store.open(self._settings.index / STORE_FILE) as store:
                 if order.task is Task.INGEST:
-                    return any(document.sha256 == order.upload[:64] for document in store.documents())
-                return order.task is Task.REMOVE and not store.has_document(order.target)
+                    return [document for document in store.documents() if document.sha256 == order.upload[:64]]
+                return [document for document in store.documents(live=False) if document.id == order.target]
+        except IndexMissing:
+            return []
         except KbError:
-            return False
+            return None
 
     def _end_process(self) -> int:
         """End the process, if there is one; its exit status."""
         process, self._process = self._process, None
         return process.end() if process else 0
+
+
+def what_changed(before: Sequence[Document], after: Sequence[Document]) -> str:
+    """What became of a report, as ingesting and removing call it."""
+    if not before:
+        return "added"
+    if not after:
+        return "removed"
+    moved = (before[0].path, before[0].file) != (after[0].path, after[0].file)
+    return "moved" if moved else "updated"
 
 
 def of_record(kind: type[Progress] | type[Outcome], message: Message) -> dict[str, Any]:

@@ -5,14 +5,17 @@ import hashlib
 import os
 import re
 import shutil
+import time
 import unicodedata
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+from uuid import uuid4
 
 from kb.catalogue import STORE_FILE
 from kb.errors import BadInput, UploadTooLarge, WrongType
-from kb.jobs.queue import Job, Order, Queue, Task, uploads_wanted
+from kb.jobs.queue import Job, Order, Queue, Task, named, uploads_wanted
 from kb.metadata import check_given
 from kb.settings import Settings
 from kb.store import Store
@@ -32,10 +35,15 @@ WORD_ENTRY = re.compile(rb"PK\x01\x02.{42}word/document\.xml", re.DOTALL)
 MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|svg|!--)", re.IGNORECASE)
 TYPES = "PDF, Word (.docx), text and Markdown files are read"
 
-OURS = re.compile(r"[0-9a-f]{64}\.(?:pdf|docx|txt|md)(?:\.part)?")
+OURS = re.compile(r"[0-9a-f]{64}\.(?:pdf|docx|txt|md)(?:\.[0-9a-f]{32}\.part)?")
 """The names that files have here; any other file was put here by somebody else, and is left alone."""
 
+STALE_SECONDS = 3600.0
+"""A draft that nothing was written to for so long is left over from a server that was killed."""
+
 LONGEST_NAME = 150
+MARK = 8
+"""So many characters of its content's hash tell a file's name from others where its own cannot."""
 UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Categories of characters that have no place in a name: control, direction, surrogates, breaks."""
 
@@ -43,15 +51,17 @@ UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 def submit(queue: Queue, settings: Settings, file: BinaryIO, name: str, given: dict[str, object], by: str) -> Job:
     """Keep an uploaded file and queue its ingestion. `name` is whatever its user calls it, `given` metadata by hand.
 
-    Raises BadInput for an empty file, or metadata that cannot be, UploadTooLarge, WrongType, QueueFull, DiskFull
-    and IndexDamaged.
+    Raises BadInput for an empty file, or metadata that cannot be, UploadTooLarge, WrongType, QueueFull, DiskFull,
+    IndexBusy and IndexDamaged.
     """
     by_hand = check_given(given, "form").model_dump_json(exclude_none=True)
     check_size(file, settings.upload_mb)
     suffix = suffix_of(file, name)
-    stored = sha256_of(file) + suffix
-    order = Order(Task.INGEST, clean_name(name, suffix), upload=stored, given=by_hand)
-    return queue.add(order, by, partial(put, file, settings.index / FOLDER / stored))
+    sha256 = sha256_of(file)
+    stored = sha256 + suffix
+    order = Order(Task.INGEST, clean_name(name, suffix, sha256), upload=stored, given=by_hand)
+    with named(queue.path), drafted(file, settings.index / FOLDER / stored) as put:
+        return queue.add(order, by, put)
 
 
 def sha256_of(file: BinaryIO) -> str:
@@ -119,28 +129,37 @@ def is_text(sample: bytes) -> bool:
     return False
 
 
-def clean_name(name: str, suffix: str) -> str:
+def clean_name(name: str, suffix: str, sha256: str) -> str:
     """A name to be shown and stored in the database, never used for a file: no folders, nothing unseen, the suffix
-    that its content tells."""
+    that its content tells. Where nothing is left of it, or it is cut, the content's hash keeps it from being that of
+    another report, which it would replace."""
     last = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/")).name
     seen = "".join(char for char in last if unicodedata.category(char) not in UNSEEN)
     stem = " ".join(seen.split())
     if stem.lower().endswith(suffix):
         stem = stem[: -len(suffix)]
-    return (stem.strip(". ")[: LONGEST_NAME - len(suffix)].strip() or "upload") + suffix
+    stem, mark = stem.strip(". "), "-" + sha256[:MARK]
+    most = LONGEST_NAME - len(suffix)
+    if len(stem) > most:
+        stem = stem[: most - len(mark)].strip() + mark
+    return (stem or "upload" + mark) + suffix
 
 
-def put(file: BinaryIO, place: Path) -> None:
-    """Copy a file to its place, whole or not at all. Called while no one clears up."""
-    if place.exists():
-        return
+@contextmanager
+def drafted(file: BinaryIO, place: Path) -> Iterator[Callable[[], None]]:
+    """Copy a file beside its place, which may take long; gives what moves it there, whole, in a moment."""
+    draft = place.with_name(f"{place.name}.{uuid4().hex}.part")
     place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.with_name(place.name + ".part")
+
+    def put() -> None:
+        if not place.exists():
+            os.replace(draft, place)
+
     file.seek(0)
     try:
         with draft.open("wb") as out:
             shutil.copyfileobj(file, out, SAMPLE)
-        os.replace(draft, place)
+        yield put
     finally:
         draft.unlink(missing_ok=True)
 
@@ -156,5 +175,13 @@ def clear_up(queue: Queue, index: Path) -> None:
         names = {Path(document.path).name for document in store.documents(live=False)}
         wanted = names | uploads_wanted(db)
         for file in (index / FOLDER).iterdir():
-            if OURS.fullmatch(file.name) and file.name not in wanted:
-                file.unlink()
+            if OURS.fullmatch(file.name) and file.name not in wanted and not is_drafted(file):
+                file.unlink(missing_ok=True)
+
+
+def is_drafted(file: Path) -> bool:
+    """Whether a file may be a draft that is being written."""
+    try:
+        return file.suffix == ".part" and time.time() - file.stat().st_mtime < STALE_SECONDS
+    except FileNotFoundError:  # it was moved to its place
+        return True

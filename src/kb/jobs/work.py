@@ -21,7 +21,7 @@ from kb import build
 from kb.build import ingest
 from kb.catalogue import STORE_FILE
 from kb.embed import Encoder
-from kb.errors import IndexBusy, KbError
+from kb.errors import BadInput, BadSettings, IndexBusy, KbError, NotFound, UnknownName
 from kb.jobs.queue import Order, Outcome, Progress, Task
 from kb.jobs.uploads import FOLDER
 from kb.lock import holder
@@ -46,8 +46,17 @@ log = logging.getLogger(__name__)
 Tell = Callable[[Mapping[str, object]], None]
 
 
+WAITS = "another command is writing to the index"
+FAULT = "the server failed at this job; its log says why"
+"""All that its user is told of who writes, and of faults that are not theirs."""
+
+
 class Failed(KbError):
     """The job cannot be done."""
+
+
+OF_ITS_USER = (Failed, BadInput, NotFound, UnknownName)
+"""What is wrong with what was asked for; other errors tell of the server."""
 
 
 class Told:
@@ -92,28 +101,41 @@ class Worker:
         self._settings = settings
         self._tell = tell
         self._encoder = cache(lambda model: encoder_for(settings))
+        self._waits_for = ""
 
     def work(self, order: Order) -> None:
         """Do an order, and tell what came of it; while another process writes, say so and try again."""
         try:
+            if busy := holder(self._settings.index / WRITING_LOCK):
+                self._wait(order, str(busy))
             while True:
-                if busy := holder(self._settings.index / WRITING_LOCK):
-                    self._tell_stage("waiting", f"waits for {busy}")
                 try:
                     outcome = self._do(order)
                     break
                 except IndexBusy as error:
-                    self._tell_stage("waiting", str(error))
+                    self._wait(order, str(error))
                     time.sleep(AGAIN_SECONDS)
             self._tell({"tell": "done", **asdict(outcome)})
-        except KbError as error:
-            self._tell({"tell": "failed", "reason": str(error)})
         except Exception as error:  # whatever it is, the next job is to be done, and the user of this one to be told
+            if isinstance(error, OF_ITS_USER) and not isinstance(error, BadSettings):
+                self._tell({"tell": "failed", "reason": self._placeless(str(error))})
+                return
             log.exception("job failed: %s %s", order.task, order.file)
-            self._tell({"tell": "failed", "reason": f"{type(error).__name__}: {error}; the server's log says more"})
+            self._tell({"tell": "failed", "reason": FAULT})
 
-    def _tell_stage(self, stage: str, reason: str = "") -> None:
-        self._tell({"tell": "progress", **asdict(Progress(stage)), "reason": reason})
+    def _wait(self, order: Order, whom: str) -> None:
+        """Tell that another process writes; who it is stays on the server."""
+        if whom != self._waits_for:
+            log.warning("job waits: %s %s: %s", order.task, order.file, whom)
+        self._waits_for = whom
+        self._tell({"tell": "progress", **asdict(Progress("waiting")), "reason": WAITS})
+
+    def _placeless(self, reason: str) -> str:
+        """A reason without the places of the server's files."""
+        for place in (self._settings.index / FOLDER, self._settings.overrides.parent):
+            for known in (place.resolve(), place.absolute(), place):  # the last may be the end of the others
+                reason = reason.replace(f"{known}{os.sep}", "") if known != Path() else reason
+        return reason
 
     def _do(self, order: Order) -> Outcome:
         return {Task.INGEST: self._ingest, Task.REMOVE: self._remove, Task.CORRECT: self._correct}[order.task](order)
