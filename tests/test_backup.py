@@ -120,6 +120,31 @@ def test_over_an_index_it_brings_the_old_state_back(settings: Settings, tmp_path
     assert not [name for name in names if name.startswith("restoring")]
 
 
+def test_files_of_others_in_the_folder_stay_and_corrections_kept_there_too(settings: Settings, tmp_path: Path) -> None:
+    inside = settings.model_copy(update={"overrides": settings.index / "overrides.toml"})
+    inside.overrides.write_text('[0123456789abcdef]\nrole = "观点"\n', "utf-8")
+    file = take(inside, tmp_path / "kb.zip")
+    assert set(read_manifest(file).members) == {STORE_FILE, "overrides.toml"}
+    (settings.index / "reports").mkdir()
+    (settings.index / "reports" / "mine.pdf").write_text("not kb's", "utf-8")
+    inside.overrides.write_text('[0123456789abcdef]\nrole = "措施"\n', "utf-8")
+    put(inside, file, replace=True)
+    assert (settings.index / "reports" / "mine.pdf").exists()
+    assert "措施" in inside.overrides.read_text("utf-8")
+
+
+def test_an_encrypted_archive_is_refused(settings: Settings, tmp_path: Path) -> None:
+    file = take(settings, tmp_path / "kb.zip")
+    content = bytearray(file.read_bytes())
+    for mark, flags in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        at = -1
+        while (at := content.find(mark, at + 1)) >= 0:
+            content[at + flags] |= 1
+    file.write_bytes(content)
+    with pytest.raises(BadInput, match="encrypted"):
+        check_backup(file, quiet)
+
+
 def test_corrections_made_since_stay(settings: Settings, tmp_path: Path) -> None:
     file = take(settings, tmp_path / "kb.zip")
     with Store.open(settings.index / STORE_FILE) as store:
@@ -305,7 +330,7 @@ def test_a_changed_byte_is_found(settings: Settings, elsewhere: Settings, tmp_pa
 
 def test_a_bomb_is_refused_before_it_is_unpacked(settings: Settings, elsewhere: Settings, tmp_path: Path) -> None:
     file = take(settings, tmp_path / "kb.zip")
-    bomb = rewritten(file, lambda members: members.update({"files/bomb": bytes(1_000_000_000)}))
+    bomb = rewritten(file, lambda members: members.update({"files/models/bomb": bytes(1_000_000_000)}))
     refused(elsewhere, bomb, "would unpack to")
     small = rewritten(file, lambda members: members.update({"files/saved.toml": b"x" * 100_000}))
     content = small.read_bytes()  # a member that is larger than it says

@@ -36,26 +36,13 @@ MANIFEST, OVERRIDES, FILES = "manifest.json", "overrides.toml", "files/"
 BESIDE = "overrides-restored.toml"
 """Corrections from a backup, where there are other ones already."""
 
-LEFT_OUT = (
-    "derived*",
-    "restoring-*",
-    "writing.*",
-    "watch.json",
-    "*.lock",
-    f"{STORE_FILE}*",
-    "keys.sqlite*",
-    "jobs.sqlite*",
-    "audit*",
-    "outbox",
-    "damaged-*",
-    BESIDE,
-)
-"""What of an index folder is no part of a backup: what is made again, the store (copied apart), and what belongs to the
-server that runs there: its keys, its jobs, its log, and what it has still to send."""
-
 UPLOADS = "uploads"
 ONLY_ADDED = ("models", UPLOADS)
 """Folders of files that are named for their content: never changed, and named in the store only when they are whole."""
+
+OWN = (*ONLY_ADDED, "evaluations", "saved.toml", "saved.state.json", "watched.json", "told.json")
+"""What of an index folder goes into a backup beside the store, which is copied apart. Not what is made again, nor what
+belongs to the server that runs there: its keys, its jobs, its log, what it has still to send; nor files of others."""
 
 LEVEL = 3
 """Of compression: 6 takes half as long again, and makes the file 1 % smaller."""
@@ -175,14 +162,17 @@ def draft_beside(target: Path) -> Iterator[Path]:
 
 def own_files(index: Path) -> list[str]:
     """The files of an index folder that go into a backup beside the store, by their names in it, sorted."""
-    found = (path.relative_to(index) for path in index.rglob("*") if path.is_file() and not path.is_symlink())
-    return sorted(path.as_posix() for path in found if is_own(PurePosixPath(path.as_posix())))
+    found = [name for name in OWN if (index / name).is_file()]
+    for own in OWN:
+        for folder, _, files in os.walk(index / own):  # which passes over what goes meanwhile
+            found += [(Path(folder) / file).relative_to(index).as_posix() for file in files]
+    return sorted(name for name in found if is_own(PurePosixPath(name)) and not (index / name).is_symlink())
 
 
 def is_own(name: PurePosixPath) -> bool:
     """Whether a file of an index folder goes into a backup; drafts and hidden files do not."""
     draft = any(part.startswith((".", "new-")) or part.endswith((".new", ".part", ".tmp")) for part in name.parts)
-    return not draft and not any(PurePosixPath(name.parts[0]).match(pattern) for pattern in LEFT_OUT)
+    return not draft and name.parts[0] in OWN
 
 
 def copy_store(source: Path, target: Path, done: Done) -> None:
@@ -304,17 +294,7 @@ def opened(path: Path) -> Iterator[ZipFile]:
 def checked_manifest(path: Path, archive: ZipFile) -> Manifest:
     """The manifest, where the archive holds what it says, nothing else, and nothing that would do harm."""
     entries = {entry.filename: entry for entry in archive.infolist()}
-    if MANIFEST not in entries or entries[MANIFEST].file_size > MOST_MANIFEST:
-        raise BadInput(f"{path} is no backup of kb: it has no {MANIFEST}")
-    try:
-        manifest = Manifest.model_validate_json(archive.read(MANIFEST))
-    except ValidationError as error:
-        raise BadInput(f"{path}: its {MANIFEST} cannot be read: {error.errors()[0]['msg']}") from error
-    if manifest.format != FORMAT or manifest.schema_version > SCHEMA_VERSION:
-        raise BadInput(
-            f"{path} was made by kb {manifest.kb} ({manifest.format}, schema {manifest.schema_version}), this is"
-            f" kb {__version__} ({FORMAT}, schema {SCHEMA_VERSION}); restore it with that kb or a later one"
-        )
+    manifest = parsed_manifest(path, archive, entries)
     if set(entries) != {*manifest.members, MANIFEST} or len(archive.infolist()) != len(entries):
         raise BadInput(f"{path} is damaged: it does not hold the files that its {MANIFEST} lists")
     if STORE_FILE not in entries:
@@ -331,9 +311,27 @@ def checked_manifest(path: Path, archive: ZipFile) -> Manifest:
     return manifest
 
 
+def parsed_manifest(path: Path, archive: ZipFile, entries: Mapping[str, ZipInfo]) -> Manifest:
+    """The manifest of a backup that this kb can read."""
+    if any(entry.flag_bits & 1 for entry in entries.values()):
+        raise BadInput(f"{path} is no backup of kb: it is encrypted; decrypt it first")
+    if MANIFEST not in entries or entries[MANIFEST].file_size > MOST_MANIFEST:
+        raise BadInput(f"{path} is no backup of kb: it has no {MANIFEST}")
+    try:
+        manifest = Manifest.model_validate_json(archive.read(MANIFEST))
+    except ValidationError as error:
+        raise BadInput(f"{path}: its {MANIFEST} cannot be read: {error.errors()[0]['msg']}") from error
+    if manifest.format != FORMAT or manifest.schema_version > SCHEMA_VERSION:
+        raise BadInput(
+            f"{path} was made by kb {manifest.kb} ({manifest.format}, schema {manifest.schema_version}), this is"
+            f" kb {__version__} ({FORMAT}, schema {SCHEMA_VERSION}); restore it with that kb or a later one"
+        )
+    return manifest
+
+
 def is_safe(entry: ZipInfo) -> bool:
     """Whether a member may be unpacked: a plain file, under a name that `backup` gives."""
-    if stat.S_ISLNK(entry.external_attr >> 16) or entry.is_dir() or entry.flag_bits & 1:
+    if stat.S_ISLNK(entry.external_attr >> 16) or entry.is_dir():
         return False
     if entry.filename in (STORE_FILE, OVERRIDES):
         return True
@@ -429,10 +427,13 @@ def restore(settings: Settings, path: Path, replace: bool, checked: Done, unpack
 
 
 def put_back(settings: Settings, unpacked: Path, manifest: Manifest) -> Restored:
-    """Let the unpacked files take the place of the index's: what is new first, then the store, then what changes."""
+    """Let the unpacked files take the place of the index's: new models first, then the store, then all others.
+
+    Uploads come last, since the server clears away those that its store does not name.
+    """
     index = settings.index
     generation = prepare_store(unpacked / STORE_FILE, index, manifest)
-    for file in [path for path in (unpacked / "files").rglob("*") if path.is_file()]:
+    for file in [path for path in (unpacked / "files" / "models").rglob("*") if path.is_file()]:
         target = index / file.relative_to(unpacked / "files")
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -496,7 +497,7 @@ def replace_store(new: Path, target: Path) -> None:
     if target.exists() and is_database(target):
         with closing(connect(new)) as source, closing(connect(target)) as over:
             source.backup(over)
-            over.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            over.execute("PRAGMA wal_checkpoint(PASSIVE)")  # others would wait for whoever reads
         return
     for left in (target, *(target.with_name(target.name + end) for end in ("-wal", "-shm"))):
         if left.exists():
