@@ -70,6 +70,11 @@ def run_kb(*words: object, folder: Path = ROOT, **env: str) -> subprocess.Comple
     )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores, since many tests wait for processes and clocks."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_unconfigure() -> None:
     """Remove the shared folder, by the process that made it."""
     if not SHARED:
@@ -91,8 +96,13 @@ def library_settings() -> Settings:
 
 @pytest.fixture
 def copied_settings(library_settings: Settings, tmp_path: Path) -> Settings:
-    """A copy of that index, to be written to, without what other tests measured on it."""
-    shutil.copytree(library_settings.index, tmp_path / "index", ignore=shutil.ignore_patterns("evaluations"))
+    """A copy of that index, to be written to, without what other tests left there: figures, logs, notes of locks."""
+    kept = {"kb.sqlite", "kb.sqlite-wal", "derived"}
+    shutil.copytree(
+        library_settings.index,
+        tmp_path / "index",
+        ignore=lambda folder, names: set(names) - kept if Path(folder) == library_settings.index else set(),
+    )
     return library_settings.model_copy(update={"index": tmp_path / "index"})
 
 

@@ -617,7 +617,8 @@ def test_an_upload_is_copied_while_others_change_the_queue(tmp_path: Path, monke
             queue.add(order(), "")
         finally:
             copying.set()
-        assert uploads(own) == [submitted.result().order.upload]
+        stored = submitted.result()
+    assert uploads(own) == [stored.order.upload]
 
 
 def test_a_draft_is_not_cleared_up_while_it_is_written(settings: Settings) -> None:
