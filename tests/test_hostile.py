@@ -50,7 +50,7 @@ from tests import pdfs
 from tests.conftest import CACHE, Silent, encoder
 from tests.test_page import CHROMIUM, FLAGS, serving
 
-EXAMPLES = int(os.environ.get("KB_TEST_EXAMPLES", 5))
+EXAMPLES = int(os.environ.get("KB_TEST_EXAMPLES", 2))
 """Requests of each kind to an endpoint; more find more, in a run apart."""
 
 CHECKS = [
