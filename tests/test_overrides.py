@@ -14,6 +14,7 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kb import files as module
 from kb.banks import default_bank_book
 from kb.catalogue import STORE_FILE
 from kb.errors import BadInput, IndexBusy
@@ -21,7 +22,6 @@ from kb.records import Document, Field, Kind, Passage, Reason, Span, TaggedDocum
 from kb.retag import correct
 from kb.settings import Settings
 from kb.store import Store
-from kb.tag import overrides as module
 from kb.tag.overrides import Override, check_banks, checked, load_overrides, write_override
 from kb.tag.passages import Tagger, tag_document, tag_passages
 from kb.tag.topics import to_topic_rows

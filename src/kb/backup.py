@@ -23,11 +23,11 @@ from kb import __version__
 from kb.catalogue import STORE_FILE
 from kb.derived import open_derived
 from kb.errors import BadInput, IndexDamaged, IndexMissing
+from kb.files import locked, replace_file
 from kb.rows import SCHEMA_VERSION
 from kb.settings import Settings
 from kb.store import Store, damage_named
 from kb.store import connect as open_store
-from kb.tag.overrides import locked, replace_file
 from kb.writing import finish_restore, renew_derived, writing
 
 FORMAT = "kb backup 1"

@@ -17,6 +17,7 @@ import numpy as np
 from filelock import FileLock
 
 from kb.errors import DiskFull, IndexDamaged
+from kb.files import link
 from kb.lexical import LexicalIndex
 from kb.store import Edition, Store
 from kb.vectors import Stretch, VectorFiles, VectorIndex
@@ -342,11 +343,3 @@ def prune_derived(store: Store, index: Path) -> None:
     """The same but the set of the store as it is now."""
     with changing(index):
         prune(index, {Contents.of(store).key})
-
-
-def link(source: str, target: str) -> None:
-    """A second name for a file; a copy where the file system has no such thing."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

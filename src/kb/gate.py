@@ -10,9 +10,9 @@ import pydantic
 from kb import __version__
 from kb.errors import BadInput
 from kb.evaluate import ALL, MEASURES, Abstentions, Outcome, Question, Scores, count_abstentions, summarise
+from kb.files import replace_file
 from kb.search import Library
 from kb.store import now
-from kb.tag.overrides import replace_file
 
 FOLDER = "evaluations"
 """Where an index keeps its last run over each gold file."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from kb.digest import Digest, as_json
 from kb.errors import BadInput
-from kb.tag.overrides import replace_file
+from kb.files import replace_file
 
 WEBHOOK_SECONDS = 15.0
 

@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from kb.catalogue import Catalogue
 from kb.errors import BadInput, BadQuery, NotFound, NothingMatches, UnknownName
 from kb.evidence import Finding, gather
+from kb.files import locked, replace_file
 from kb.records import Filters, Passage
 from kb.search import MAX_QUERY, Library, check_question
 from kb.store import Store, now
-from kb.tag.overrides import drop, locked, put, read_file, replace_file
+from kb.toml_file import drop, put, read_document
 from kb.words import fold
 
 SAVED_FILE = "saved.toml"
@@ -104,7 +105,7 @@ def load_saved(index: Path) -> dict[str, Saved]:
     """The saved questions of an index by name; none where there is no file. Raises BadInput that names the entry."""
     path = index / SAVED_FILE
     found: dict[str, Saved] = {}
-    for name, entry in read_file(path).unwrap().items():
+    for name, entry in read_document(path).unwrap().items():
         try:
             found[str(name)] = Saved.model_validate(entry)
         except ValidationError as error:
@@ -134,7 +135,7 @@ def add_saved(catalogue: Catalogue, index: Path, question: str, filters: Filters
         name = name.strip() or next(str(number) for number in range(1, len(there) + 2) if str(number) not in there)
         if name in there:
             raise BadInput(f"a question is saved as {name!r} already: {there[name].question}; give another --name")
-        document = read_file(path)
+        document = read_document(path)
         if not path.exists():
             document.add(tomlkit.comment(HEAD))
         given = saved.model_dump(exclude_defaults=True, mode="json")
@@ -155,7 +156,7 @@ def remove_saved(index: Path, name: str) -> Saved:
         there = load_saved(index)
         if name not in there:
             raise not_saved(name, there)
-        document = read_file(path)
+        document = read_document(path)
         drop(document, name)
         replace_file(path.resolve(), tomlkit.dumps(document))
     for reader in Reader:

@@ -22,6 +22,7 @@ from kb.digest import Digest, State, make_digest, state_of
 from kb.embed import Encoder
 from kb.errors import BadInput, IndexMissing, KbError
 from kb.evaluate import ALL, evaluate, load_gold, summarise
+from kb.files import replace_file
 from kb.folders import Scan, Settling, Sorted, Stat, folders_of, is_below, is_gone, scan
 from kb.gate import compare, hash_gold, last_run_file, read_run, to_run, write_run
 from kb.lock import Holder, held
@@ -31,7 +32,6 @@ from kb.saved import News, Reader, load_saved, mark_told, run_saved
 from kb.search import Library
 from kb.settings import Settings
 from kb.store import Store, now
-from kb.tag.overrides import replace_file
 
 WATCH_LOCK = "watch.lock"
 WATCHED_FILE = "watched.json"

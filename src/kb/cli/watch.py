@@ -175,7 +175,7 @@ WAY_BACK = "the index stays as it is: put a backup back (kb restore), or accept 
 
 def writer_of(form: "Callable[[Digest], str]", output: Path | None) -> "Callable[[Digest], None]":
     """What writes digests to a file, in one step, or to a standard stream."""
-    from kb.tag.overrides import replace_file
+    from kb.files import replace_file
 
     def write(digest: "Digest") -> None:
         if output is None:

@@ -1,33 +1,21 @@
 """Tags set by hand: a TOML file with a table for each passage id, which holds over what is found at every tagging."""
 
-import glob
-import os
 import re
-import shutil
-import time
-from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
-from uuid import uuid4
 
 import tomlkit
-from filelock import FileLock, Timeout
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import Comment, Table
 
 from kb.banks import BankBook
-from kb.errors import BadInput, IndexBusy, UnknownName
+from kb.errors import BadInput, UnknownName
+from kb.files import locked, replace_file
 from kb.records import Field as Of
 from kb.records import Passage, Reason, Tag
 from kb.taxonomy import Taxonomy
-
-STALE_SECONDS = 60.0
-"""A draft that is older is nobody's: writing it takes no time."""
-
-LOCK_SECONDS = 10.0
+from kb.toml_file import drop, put, read_document
 
 ANONYMOUS = re.compile(".*某.*(?:行|社|农信)")
 """A bank that a report does not name: 某城商行."""
@@ -71,18 +59,8 @@ Overrides = Mapping[str, Override]
 
 def load_overrides(path: Path, book: BankBook, taxonomy: Taxonomy) -> Overrides:
     """Read the file, an empty one where there is none. Raises BadInput with the file, the passage and the value."""
-    entries = read_file(path).unwrap()
+    entries = read_document(path).unwrap()
     return {str(identity): checked(path, str(identity), entry, book, taxonomy) for identity, entry in entries.items()}
-
-
-def read_file(path: Path) -> tomlkit.TOMLDocument:
-    """The file as it is written, with its comments. Raises BadInput."""
-    try:
-        return tomlkit.parse(path.read_bytes().decode("utf-8-sig")) if path.exists() else tomlkit.document()
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
-    except (TOMLKitError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not TOML: {error}") from error
 
 
 def checked(path: Path, identity: str, entry: object, book: BankBook, taxonomy: Taxonomy) -> Override:
@@ -133,72 +111,13 @@ def write_override(path: Path, identity: str, override: Override | None) -> None
     Raises BadInput, and IndexBusy where another process writes the file.
     """
     with locked(path):
-        document = read_file(path)
+        document = read_document(path)
         if override is None:
             drop(document, identity)
         else:
             given = override.model_dump(exclude_none=True)
             put(document, identity, {name: list(v) if isinstance(v, tuple) else v for name, v in given.items()})
         replace_file(path.resolve(), tomlkit.dumps(document))
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One process at a time reads, changes and replaces the file; an OSError inside becomes BadInput."""
-    target = path.resolve()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(target.name + ".lock"), timeout=LOCK_SECONDS):
-            yield
-    except Timeout as error:
-        raise IndexBusy(f"{path} is being written by another process; wait for it, or end it") from error
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def replace_file(target: Path, text: str) -> None:
-    """Replace a file's content at once, its mode kept: whoever reads it meanwhile sees the old or the new one."""
-    for left in target.parent.glob(f"{glob.escape(target.name)}.*.new"):  # by a run that was killed
-        with suppress(FileNotFoundError):
-            if left.stat().st_mtime < time.time() - STALE_SECONDS:
-                left.unlink()
-    draft = target.with_name(f"{target.name}.{uuid4().hex}.new")
-    try:
-        with draft.open("xb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, draft)
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def put(document: tomlkit.TOMLDocument, identity: str, values: Mapping[str, object]) -> None:
-    """Set values in the table of a passage, made where there is none."""
-    table = document.setdefault(identity, tomlkit.table())
-    body = table.value.body if isinstance(table, Table) else []
-    # tomlkit counts the comments after a table to it: new keys go before them, next to the other keys.
-    end = max((number for number, (key, _) in enumerate(body, 1) if key is not None), default=len(body))
-    behind = body[end:]
-    del body[end:]
-    for name, value in values.items():
-        table[name] = value
-    body += behind
-
-
-def drop(document: tomlkit.TOMLDocument, identity: str) -> None:
-    """Take out the table of a passage, but no comment line: those inside and behind it stay in its place."""
-    table = document.get(identity)
-    if isinstance(table, Table):
-        at = next(number for number, (_, item) in enumerate(document.body) if item is table)
-        lines = [(key, item) for key, item in table.value.body if key is None]
-        document.pop(identity)  # leaves an empty item, so that the others keep their numbers
-        if any(isinstance(item, Comment) for _, item in lines):
-            document.body[at:at] = lines
-    elif identity in document:
-        document.pop(identity)
 
 
 def banks_by_hand(overrides: Overrides, source: str) -> dict[str, tuple[Tag, ...]]:
