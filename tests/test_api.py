@@ -16,7 +16,7 @@ from api.app import create_app
 from api.problems import STATUS, documented, problem_status, problem_title, problem_type
 from api.schemas import QUESTION, Record, example_of
 from api.shelf import Shelf
-from kb import errors, store
+from kb import database, errors
 from kb.answer import ask
 from kb.build import ingest, remove
 from kb.catalogue import STORE_FILE
@@ -346,7 +346,7 @@ def test_an_index_of_another_model(copied_settings: Settings) -> None:
 
 
 def test_an_index_that_another_process_holds(copied_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
     db = sqlite3.connect(copied_settings.index / STORE_FILE, isolation_level=None)
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
     db.execute("BEGIN EXCLUSIVE")

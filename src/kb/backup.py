@@ -21,13 +21,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kb import __version__
 from kb.catalogue import STORE_FILE
+from kb.database import connect as open_store
+from kb.database import damage_named
 from kb.derived import open_derived
 from kb.errors import BadInput, IndexDamaged, IndexMissing
 from kb.files import locked, replace_file
 from kb.rows import SCHEMA_VERSION
 from kb.settings import Settings
-from kb.store import Store, damage_named
-from kb.store import connect as open_store
+from kb.store import Store
 from kb.writing import finish_restore, renew_derived, writing
 
 FORMAT = "kb backup 1"

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from kb.database import BUSY_SECONDS, marks, transaction
 from kb.errors import DiskFull, IndexBusy, IndexDamaged, JobEnded, NotFound, QueueFull
-from kb.store import BUSY_SECONDS, now, transaction
+from kb.store import now
 
 QUEUE_FILE = "jobs.sqlite"
 
@@ -260,7 +261,7 @@ class Queue:
                 (state, reason, *astuple(outcome or Outcome()), now(), identity),
             )
             db.execute(
-                f"DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE state IN ({marked(ENDS)})"
+                f"DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE state IN ({marks(len(ENDS))})"
                 " ORDER BY number DESC LIMIT -1 OFFSET ?) AND id != ?",
                 (*ENDS, KEPT, identity),
             )
@@ -336,8 +337,3 @@ def named(path: Path) -> Iterator[None]:
             f"the queue of jobs {path} cannot be used: {error}; see that its folder can be written to; if the file is"
             " broken, stop the server and delete it"
         ) from error
-
-
-def marked(values: tuple[object, ...]) -> str:
-    """SQL's placeholders for so many values."""
-    return ",".join("?" * len(values))
