@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from errno import ENOSPC
 from typing import Annotated, Any, Literal
@@ -98,9 +99,8 @@ Caller = Annotated[str, Depends(caller_of)]
 
 
 def no_parameters(request: Request) -> None:
-    """Raise UnknownName for a parameter in the address, which would do nothing."""
-    if request.query_params:
-        raise UnknownName(f"there are no parameters in this address, got {next(iter(request.query_params))[:50]!r}")
+    """Raise UnknownName for any parameter in the address."""
+    refuse_unknown(request, ())
 
 
 async def known_fields(request: Request) -> None:
@@ -370,7 +370,6 @@ def age(when: str) -> float:
 
 def job_json(found: Job) -> JobDetail:
     """A job as the API tells of it: where its file lies stays on the server."""
-    progress = found.progress
     return JobDetail(
         id=found.id,
         task=found.order.task.value,
@@ -378,13 +377,7 @@ def job_json(found: Job) -> JobDetail:
         state=found.state.value,
         cancelling=found.cancelling,
         reason=found.reason,
-        progress=JobProgress(
-            stage=progress.stage,
-            pages_done=progress.pages_done,
-            pages_total=progress.pages_total,
-            units_done=progress.units_done,
-            units_total=progress.units_total,
-        ),
+        progress=JobProgress(**asdict(found.progress)),
         outcome=found.outcome.what,
         document=found.outcome.document or None,
         passages=found.outcome.passages,

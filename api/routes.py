@@ -54,7 +54,7 @@ from kb.errors import (
 from kb.export import answer_json, case_json, detail_json, document_json, figure_json, result_json, table_json
 from kb.links import successor
 from kb.llm import open_writer
-from kb.records import Document, Filters
+from kb.records import FILTERS, Document, Filters
 from kb.search import MAX_QUERY, MAX_TOP
 from kb.spreadsheet import ENCODING, file_names, table_csv, write_long
 from kb.store import Failure, Store
@@ -92,9 +92,6 @@ TableFormat = Annotated[
 PassageId = Annotated[str, Path(max_length=200, description="Id of a passage.", examples=["4e2e63fdcf100995"])]
 
 
-FILTERS = ("bank", "dimension", "topic", "year", "report")
-
-
 def several(description: str, example: str | int) -> object:
     """A parameter that may be repeated."""
     return Query(max_length=50, description=description + " May be repeated.", examples=[[example]])
@@ -103,7 +100,7 @@ def several(description: str, example: str | int) -> object:
 def refuse_unknown(request: Request, known: Sequence[str]) -> None:
     """Raise UnknownName for a parameter that there is not, which would otherwise do nothing."""
     if unknown := sorted(set(request.query_params) - set(known)):
-        raise UnknownName(f"unknown parameter {unknown[0][:50]!r}; there are {', '.join(known)}")
+        raise UnknownName(f"unknown parameter {unknown[0][:50]!r}; there are {', '.join(known) or 'none'}")
 
 
 class ReadFilters:

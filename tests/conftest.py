@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
@@ -48,6 +49,17 @@ class Silent:
 
     def finish(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
+
+
+class Quick:
+    """An encoder for tests that ask nothing of the vectors."""
+
+    name, dim = "quick", 4
+
+    def passages(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None):
+        return np.full((len(texts), 4), 0.5, np.float32)
+
+    queries = passages
 
 
 @cache

@@ -2,12 +2,11 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from kb.build import ingest
@@ -21,7 +20,7 @@ from kb.saved import News, Saved
 from kb.search import Library
 from kb.settings import Settings
 from kb.store import Store
-from tests.conftest import CACHE, Silent
+from tests.conftest import CACHE, Quick, Silent
 
 
 @pytest.fixture
@@ -104,17 +103,6 @@ def test_of_a_new_version_only_what_it_adds_is_new(settings: Settings, tmp_path:
     assert news.replaced and (news.passages, news.new_passages) == (2, 1)
     assert news.new_banks == ("台州银行",) and set(news.banks) == {"青岛银行", "台州银行"}
     assert not digest.removed and digest.headline.startswith("新版报告 1 份: ")
-
-
-class Quick:
-    """An encoder for tests that ask nothing of the vectors."""
-
-    name, dim = "quick", 4
-
-    def passages(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None):
-        return np.full((len(texts), 4), 0.5, np.float32)
-
-    queries = passages
 
 
 @pytest.fixture

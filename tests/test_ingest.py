@@ -2,11 +2,9 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import docx
-import numpy as np
 import pdfs
 import pytest
 from filelock import FileLock
@@ -24,7 +22,7 @@ from kb.settings import Settings, read_passwords
 from kb.show import citation_line
 from kb.store import Store
 from kb.verify import verify
-from tests.conftest import CACHE, CORPUS, Silent, encoder
+from tests.conftest import CACHE, CORPUS, Quick, Silent, encoder
 
 SMALL = CORPUS / "survey2023.pdf"
 OTHER = CORPUS / "rural2020.pdf"
@@ -33,17 +31,6 @@ OTHER = CORPUS / "rural2020.pdf"
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(index=tmp_path / "index", cache=CACHE, workers=1)
-
-
-class Quick:
-    """An encoder for tests that ask nothing of the vectors."""
-
-    name, dim = "quick", 4
-
-    def passages(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None):
-        return np.full((len(texts), 4), 0.5, np.float32)
-
-    queries = passages
 
 
 def run(settings: Settings, *paths: Path, force: bool = False) -> list[str]:

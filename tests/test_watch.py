@@ -10,11 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pdfs
 import pytest
 
@@ -31,18 +30,7 @@ from kb.settings import Settings
 from kb.store import Store
 from kb.verify import verify
 from kb.watch import WATCH_LOCK, Gate, Options, Run, Watcher, follow, run_json, ticks, watching
-from tests.conftest import CACHE, CORPUS, ROOT, Silent, encoder, run_kb
-
-
-class Quick:
-    """An encoder for tests that ask nothing of the vectors."""
-
-    name, dim = "quick", 4
-
-    def passages(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None):
-        return np.full((len(texts), 4), 0.5, np.float32)
-
-    queries = passages
+from tests.conftest import CACHE, CORPUS, ROOT, Quick, Silent, encoder, run_kb
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from kb.banks import BankBook, default_bank_book, load_bank_book
 from kb.errors import BadInput, BadQuery, BadSettings, NothingMatches, UnknownName
-from kb.records import Document, Filters
+from kb.records import FILTERS, Document, Filters
 from kb.settings import Settings
 from kb.store import Store, StoredCase, StoredFigure
 from kb.tag.amounts import normal_unit
@@ -145,9 +145,9 @@ def parse_filters(raw: dict[str, object]) -> Filters:
 
     Raises UnknownName for another key, BadQuery for a year that is no number.
     """
-    unknown = set(raw) - {"bank", "dimension", "topic", "year", "report"}
+    unknown = set(raw) - set(FILTERS)
     if unknown:
-        raise UnknownName(f"unknown filter {sorted(unknown)[0]!r}; there are bank, dimension, topic, year, report")
+        raise UnknownName(f"unknown filter {sorted(unknown)[0]!r}; there are {', '.join(FILTERS)}")
     lists = {key: value if isinstance(value, list) else [value] for key, value in raw.items() if value is not None}
     try:
         years = tuple(int(str(year)) for year in lists.pop("year", []))
@@ -165,7 +165,6 @@ def nothing_matches(filters: Filters) -> NothingMatches:
 
 def describe_filters(filters: Filters) -> str:
     """Filters in words, for messages."""
-    fields = ("bank", "dimension", "topic", "year", "report")
     return ", ".join(
-        f"{name} {' or '.join(map(str, getattr(filters, name)))}" for name in fields if getattr(filters, name)
+        f"{name} {' or '.join(map(str, getattr(filters, name)))}" for name in FILTERS if getattr(filters, name)
     )

@@ -1,6 +1,5 @@
 """The derived indexes: made from the store at any time, grown by what is added, used only where they fit the store."""
 
-import hashlib
 import json
 import logging
 import os
@@ -21,7 +20,7 @@ from kb.files import link
 from kb.lexical import LexicalIndex
 from kb.store import Edition, Store
 from kb.vectors import Stretch, VectorFiles, VectorIndex
-from kb.words import dictionary_digest
+from kb.words import dictionary_digest, hashed
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ class Contents:
     @property
     def key(self) -> str:
         """The name of the set."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]
+        return hashed(json.dumps(asdict(self)))
 
     def alike(self, other: "Contents") -> bool:
         """Whether a set of these contents can be grown into one of others."""
@@ -171,8 +170,7 @@ def build_derived(store: Store, index: Path, contents: Contents) -> Derived:
     with changing(index):
         with suppress(Exception):  # another was faster
             return read_derived(files, contents)
-        with draft(files) as aside:
-            write_all(store, aside, contents).write(aside.stamp)
+        make_anew(store, files, contents)
         return read_derived(files, contents)
 
 
@@ -200,8 +198,7 @@ class Growth:
             return
         with changing(self._index):
             if not (self._latest and self._grow(store, self._latest, files, contents)):
-                with draft(files) as aside:
-                    write_all(store, aside, contents).write(aside.stamp)
+                make_anew(store, files, contents)
             prune(self._index, {files.folder.name, *([self._latest.folder.name] if self._latest else [])})
         self._latest = files
 
@@ -222,6 +219,12 @@ class Growth:
         except Exception as error:  # the store has all that it takes to make the set without it
             log.warning("derived indexes are made anew: those in %s cannot be used: %s", old.folder, error)
             return False
+
+
+def make_anew(store: Store, files: DerivedFiles, contents: Contents) -> None:
+    """Make a set out of the store alone."""
+    with draft(files) as aside:
+        write_all(store, aside, contents).write(aside.stamp)
 
 
 def write_all(store: Store, files: DerivedFiles, contents: Contents) -> Stamp:

@@ -11,7 +11,7 @@ from kb.evidence import Finding
 from kb.export import document_json
 from kb.grid_export import finding_json
 from kb.records import Citation, Document
-from kb.saved import News, own_words, squeeze
+from kb.saved import News, own_words, squeeze, versions_before
 from kb.store import Store, now
 
 SHOWN = 10
@@ -103,30 +103,18 @@ def make_digest(
     """What changed in a store since it was in another state."""
     after = state_of(store)
     came = [document for identity, document in after.documents.items() if identity not in before.documents]
-    old = {document.id: versions_of(store, document, before) for document in came}
-    replaced = {one for versions in old.values() for one in versions}
+    old = versions_before(store, frozenset(before.documents))
+    replaced = {one for document in came for one in old.get(document.id, ())}
     gone = before.documents.keys() - after.documents.keys() - replaced
     return Digest(
         now(),
         store.generation(),
-        tuple(report_news(store, document, old[document.id], before.banks) for document in came),
+        tuple(report_news(store, document, old.get(document.id, ()), before.banks) for document in came),
         tuple(before.documents[identity] for identity in sorted(gone)),
         tuple(failed),
         tuple(news for news in saved if news.new or news.problem),
         tuple(gate),
     )
-
-
-def versions_of(store: Store, document: Document, before: State) -> list[str]:
-    """The ids of the documents before that a document is a later version of."""
-    return [old for old in before.documents if last_version(store, old) == document.id]
-
-
-def last_version(store: Store, identity: str) -> str:
-    """The id of the document that replaced another, over any number of versions; its own where none did."""
-    while later := store.superseded_by(identity):
-        identity = later
-    return identity
 
 
 def report_news(store: Store, document: Document, old: Sequence[str], known: frozenset[str]) -> ReportNews:

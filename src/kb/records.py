@@ -1,7 +1,7 @@
 """The frozen records that flow from page to citation; they know nothing of how they are stored."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 Box = tuple[float, float, float, float]
@@ -385,6 +385,10 @@ class Filters:
 
     def __bool__(self) -> bool:
         return any((self.bank, self.dimension, self.topic, self.year, self.report))
+
+
+FILTERS = tuple(field.name for field in fields(Filters))
+"""What filters go by: bank, dimension, topic, year, report."""
 
 
 class Look(StrEnum):

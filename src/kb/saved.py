@@ -1,6 +1,5 @@
 """Saved questions, in a file that people can edit; and for each what evidence is new since it was asked last."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,17 +13,15 @@ from kb.catalogue import Catalogue
 from kb.errors import BadInput, BadQuery, NotFound, NothingMatches, UnknownName
 from kb.evidence import Finding, gather
 from kb.files import locked, replace_file
-from kb.records import Filters, Passage
+from kb.records import FILTERS, Filters, Passage
 from kb.search import MAX_QUERY, Library, check_question
 from kb.store import Store, now
 from kb.toml_file import drop, put, read_document
-from kb.words import fold
+from kb.words import fold, hashed
 
 SAVED_FILE = "saved.toml"
 STATE_FILE = "saved.state.json"
 """What was in the index when each question was asked last: no matter of the people who edit the other file."""
-
-FILTERS = ("bank", "dimension", "topic", "year", "report")
 
 HEAD = "Saved questions. Filters are bank, dimension, topic, year and report, each a list."
 
@@ -51,7 +48,7 @@ class Saved(BaseModel):
     @property
     def digest(self) -> str:
         """What it is known by: another question under the same name has not been asked before."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        return hashed(self.model_dump_json())
 
 
 class Reader(StrEnum):

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def writing(index: Path, doing: str = "writing", seconds: float | None = None) -> Iterator[None]:
+def writing(index: Path, doing: str = "writing", seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """One process writes at a time; the next one clears away what a killed one left, and says so in the log.
 
     `doing` tells those who wait what for, as a command; they wait for so many seconds. Raises IndexBusy where another
@@ -34,8 +34,7 @@ def writing(index: Path, doing: str = "writing", seconds: float | None = None) -
     with ExitStack() as stack:
         try:
             index.mkdir(parents=True, exist_ok=True)
-            lock, wait = index / WRITING_LOCK, LOCK_SECONDS if seconds is None else seconds
-            killed = stack.enter_context(held(lock, f"{index} is being written", doing, wait))
+            killed = stack.enter_context(held(index / WRITING_LOCK, f"{index} is being written", doing, seconds))
             clean_up(index, killed)
         except OSError as error:
             raise IndexDamaged(f"cannot write to the index folder {index}: {error.strerror or error}") from error
@@ -94,7 +93,7 @@ def finish_restore(index: Path, draft: Path) -> None:
 
 
 @contextmanager
-def changing_store(index: Path, doing: str = "writing", seconds: float | None = None) -> Iterator[Store]:
+def changing_store(index: Path, doing: str = "writing", seconds: float = LOCK_SECONDS) -> Iterator[Store]:
     """The store of an index that is there, while no other process writes; see `writing`.
 
     Raises IndexMissing, IndexDamaged, IndexBusy.

@@ -21,7 +21,8 @@ from kb.cli.common import (
     write_json,
 )
 from kb.digest import news_json, news_lines
-from kb.saved import FILTERS, Reader, Saved, add_saved, load_saved, mark_told, remove_saved, run_saved
+from kb.records import FILTERS
+from kb.saved import Reader, Saved, add_saved, load_saved, mark_told, remove_saved, run_saved
 from kb.search import Library
 from kb.show import out
 
