@@ -1,4 +1,5 @@
-"""The endpoints that change the index, each by a job: uploads, removals, corrections; and those that follow jobs."""
+"""The endpoints that change the index, each by a job: uploads, re-reading, removals, corrections; and those that
+follow jobs."""
 
 import asyncio
 import time
@@ -9,14 +10,14 @@ from datetime import UTC, datetime
 from errno import ENOSPC
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, File, Form, Path, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Body, Depends, File, Form, Header, Path, Query, Request, Response, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
-from api.jobs_schemas import JOB, JobDetail, JobList, JobProgress, StateName, TagCorrection
+from api.jobs_schemas import JOB, JobDetail, JobList, JobNews, JobProgress, StateName, TagCorrection
 from api.problems import documented, on_kb_error
 from api.routes import INDEX_ERRORS, DocumentId, Limit, Offset, OfShelf, PassageId, answers, refuse_unknown
 from api.schemas import Record, example_of
@@ -30,14 +31,16 @@ from kb.errors import (
     KbError,
     NotFound,
     QueueFull,
+    Superseded,
     UnknownName,
     UploadTooLarge,
     WrongType,
 )
-from kb.jobs.queue import ENDS, Job, Order, Queue, State, Task
+from kb.jobs.queue import ENDS, Job, Order, State, Task
 from kb.jobs.runner import Runner
 from kb.jobs.uploads import submit, too_large
 from kb.settings import Settings
+from kb.store import now
 
 ROOM_SECONDS = 30
 """When to come back where the queue is full: a report takes about so long."""
@@ -227,6 +230,28 @@ def remove(response: Response, shelf: OfShelf, runner: OfRunner, caller: Caller,
     return told_of(runner, response, runner.queue.add(order, caller))
 
 
+@router.post(
+    "/v1/documents/{id}/reindex",
+    tags=["jobs"],
+    status_code=202,
+    responses=accepted(NotFound, Superseded, *INDEX_ERRORS),
+    dependencies=[Depends(no_parameters)],
+)
+def reindex(response: Response, shelf: OfShelf, runner: OfRunner, caller: Caller, id: DocumentId) -> JobDetail:
+    """Read the file of a report again, as it is now, whether or not it has changed; the answer is a job.
+
+    Metadata and tags that were set by hand hold, and where the words are the same, so do the ids of passages.
+    """
+    with shelf.borrow() as library:
+        document = library.store.document(id)
+        newer = library.store.superseded_by(id)
+    if document.status != "live":
+        way_out = f"read that one again: {newer}" if newer else "bring its file in again"
+        raise Superseded(f"{document.file} {id} was replaced by a newer version; {way_out}")
+    order = Order(Task.REINDEX, document.file, target=document.id)
+    return told_of(runner, response, runner.queue.add(order, caller))
+
+
 @router.put(
     "/v1/passages/{id}/tags",
     tags=["jobs"],
@@ -274,6 +299,47 @@ def jobs(
     return JobList(total=total, jobs=[job_json(job) for job in runner.queue.jobs(wanted, limit, offset)])
 
 
+def known_jobs(runner: OfRunner) -> list[Job]:
+    """All jobs. Raises what is wrong with the queue before a stream is begun."""
+    return runner.queue.jobs(limit=-1)
+
+
+@router.get(
+    "/v1/jobs/events",
+    tags=["jobs"],
+    response_class=EventSourceResponse,
+    responses=documented(UnknownName, *QUEUE_ERRORS, asks=True),
+    dependencies=[Depends(no_parameters)],
+)
+async def jobs_events(
+    shelf: OfShelf,
+    runner: OfRunner,
+    known: Annotated[list[Job], Depends(known_jobs)],
+    last: Annotated[
+        str,
+        Header(
+            alias="Last-Event-ID",
+            max_length=100,
+            description="Id of the last event that was heard, as browsers send it: jobs that ended since are told too.",
+            examples=["2026-03-30T08:15:40+00:00"],
+        ),
+    ] = "",
+) -> AsyncIterator[ServerSentEvent]:
+    """All jobs as server-sent events: those that wait or run, then each job at each change, until the client leaves.
+
+    The data of each event are those of /v1/jobs/{id}. It ends after a quarter of an hour, to be asked for again.
+    """
+    told = {one.id: one.version for one in known if one.state in ENDS and not (last and one.ended >= last)}
+    while True:
+        looked = now()
+        for identity, version in (await run_in_threadpool(runner.queue.versions)).items():
+            if version > told.get(identity, 0):
+                found = await run_in_threadpool(runner.queue.job, identity)
+                told[identity] = found.version
+                yield ServerSentEvent(data=await run_in_threadpool(seen_job, shelf, found), id=looked)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
 @router.get(
     "/v1/jobs/{id}",
     tags=["jobs"],
@@ -282,7 +348,7 @@ def jobs(
 )
 def job(shelf: OfShelf, runner: OfRunner, id: JobId) -> JobDetail:
     """A job as it is now. What is done is seen by every search from then on."""
-    return seen_job(shelf, runner.queue, id)
+    return seen_job(shelf, runner.queue.job(id))
 
 
 @router.delete(
@@ -323,9 +389,7 @@ async def job_events(
     while True:
         if found.version != version:
             version = found.version
-            yield ServerSentEvent(
-                data=await run_in_threadpool(seen_job, shelf, runner.queue, found.id), id=str(version)
-            )
+            yield ServerSentEvent(data=await run_in_threadpool(seen_job, shelf, found), id=str(version))
         if found.state in ENDS:
             return
         await asyncio.sleep(LOOK_SECONDS)
@@ -346,9 +410,8 @@ def told_of(runner: Runner, response: Response, queued: Job) -> JobDetail:
     return job_json(queued)
 
 
-def seen_job(shelf: Shelf, queue: Queue, identity: str) -> JobDetail:
+def seen_job(shelf: Shelf, found: Job) -> JobDetail:
     """A job; that it is done is told only when the shelf lends what it made, so that who is told so finds it."""
-    found = queue.job(identity)
     if found.state is State.DONE and age(found.ended) < FRESH_SECONDS:
         until = time.monotonic() + SEEN_SECONDS
         with suppress(KbError):  # an index that cannot be read is told of by who reads it
@@ -380,7 +443,9 @@ def job_json(found: Job) -> JobDetail:
         progress=JobProgress(**asdict(found.progress)),
         outcome=found.outcome.what,
         document=found.outcome.document or None,
+        title=found.outcome.title,
         passages=found.outcome.passages,
+        news=JobNews.model_validate_json(found.outcome.news) if found.outcome.news else None,
         by=found.by,
         asked=found.asked,
         begun=found.begun,

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from api.schemas import Record
+from api.schemas import Record, example_of
 
 JOB = "6f1c2a9e0b7d4c5f8a3e1d2c4b5a6978"
 NONE = "; empty where there is none yet"
 
-TaskName = Literal["ingest", "remove", "correct"]
+TaskName = Literal["ingest", "reindex", "remove", "correct"]
 StateName = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -26,25 +26,48 @@ class JobProgress(Record):
     units_total: int = Field(description="Passages and sentences to embed; 0 while that is not known.", examples=[1480])
 
 
+class JobNews(Record):
+    """What a report brought that was read: compared with its versions before, and its banks with the whole library."""
+
+    passages: int = Field(description="Passages that it has.", examples=[412])
+    new_passages: int = Field(description="Those whose words no version of it had before.", examples=[412])
+    cases: list[str] = Field(
+        description="Titles of its cases that are new, at most ten.", examples=[["青岛农商银行：人才从内部长出来"]]
+    )
+    case_count: int = Field(description="How many cases are new.", examples=[1])
+    banks: list[str] = Field(
+        description="Banks that its passages are about.", examples=[["青岛农商银行", "佛山农商银行"]]
+    )
+    new_banks: list[str] = Field(
+        description="Those that nothing in the library was about before.", examples=[["佛山农商银行"]]
+    )
+
+
 class JobDetail(Record):
     """A job: what was asked for, how far it is, what came of it."""
 
     id: str = Field(description="Its id; /v1/jobs/{id} has its present state.", examples=[JOB])
-    task: TaskName = Field(description="ingest, remove or correct.", examples=["ingest"])
+    task: TaskName = Field(description="ingest, reindex, remove or correct.", examples=["ingest"])
     file: str = Field(description="Name of the file, as it was given.", examples=["survey2023.pdf"])
     state: StateName = Field(description="queued, running, done, failed or cancelled.", examples=["done"])
     cancelling: bool = Field(description="Whether it is about to be cancelled.", examples=[False])
     reason: str = Field(description="Why it failed, or what it waits for; else empty.", examples=[""])
     progress: JobProgress = Field(description="How far it is.")
     outcome: str = Field(
-        description="Once it is done: added, replaced, updated, moved, unchanged, removed or corrected; else empty.",
+        description="Once it is done: added, replaced, updated, moved, unchanged, reindexed, removed or corrected;"
+        " else empty.",
         examples=["added"],
     )
     document: str | None = Field(
-        description="Id of the report that was added, removed or corrected; null before it is known.",
+        description="Id of the report that was added, read again, removed or corrected; null before it is known.",
         examples=["9c71824403b59fe5"],
     )
+    title: str = Field(description=f"Title of that report{NONE}.", examples=["中小银行金融科技发展研究报告"])
     passages: int = Field(description="Passages that the report has after it.", examples=[412])
+    news: JobNews | None = Field(
+        description="Once an ingest or reindex is done: what the report brought; else null.",
+        examples=[example_of(JobNews)],
+    )
     by: str = Field(description="Name of the key that asked for it; empty where no keys are used.", examples=["desk"])
     asked: str = Field(description="When it was asked for, ISO 8601 in UTC.", examples=["2026-03-30T08:15:00+00:00"])
     begun: str = Field(description=f"When it was begun{NONE}.", examples=["2026-03-30T08:15:00+00:00"])

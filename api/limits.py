@@ -1,8 +1,12 @@
 """Limits on each request: length of its address, size of its body, how many are worked on at once, and for how long."""
 
 import asyncio
+import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -28,6 +32,9 @@ PIECE_SECONDS = 30.0
 
 SESSION_BYTES = 4096
 """What may be sent to begin a session: that needs no key, and waits for no place."""
+
+LIGHT, LIGHT_FOLDER = frozenset({"/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"}), "/static/"
+"""What takes no work to answer, and has to be answered when the server is busy; it waits for no place."""
 
 UPLOADS = ("POST", "/v1/documents")
 STREAMS = "/events"
@@ -79,11 +86,13 @@ class Limits:
         self._places = Places(settings.at_once, settings.waiting)
         self._bodies = Places(settings.at_once, settings.waiting)
         self._uploads, self._streams = Places(LASTING, 0, OF_ONE), Places(LASTING, 0, OF_ONE)
+        self._streaming = Streaming()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on, or tell why not."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            with told_to_end(self._streaming.end):
+                await self.app(scope, receive, send)
             return
         try:
             await self._within_limits(scope, receive, send)
@@ -95,9 +104,9 @@ class Limits:
         if length > MAX_ADDRESS:
             raise AddressTooLong(f"the address has {length} bytes; {MAX_ADDRESS} are taken")
         path, seconds = scope["path"], self._seconds_for(scope)
-        if not path.startswith("/v1/"):
-            if tells_body(scope):
-                raise BodyTooLarge("nothing may be sent to this address", Connection="close")
+        if not path.startswith("/v1/") and tells_body(scope):
+            raise BodyTooLarge("nothing may be sent to this address", Connection="close")
+        if path in LIGHT or path.startswith(LIGHT_FOLDER):
             await self.app(scope, receive, send)
             return
         caller = scope.get("state", {}).get("counted", "")
@@ -165,7 +174,7 @@ class Limits:
             if not work.done() and not begun.done():
                 given_up = True
                 raise TimedOut(f"no answer within {seconds:g} s; ask for less, or try again later", Retry_After="5")
-            await (end_in_time(work, send) if scope["path"].endswith(STREAMS) else work)
+            await (self._streaming.follow(work, send) if scope["path"].endswith(STREAMS) else work)
         except asyncio.CancelledError:
             work.cancel()
             raise
@@ -173,15 +182,59 @@ class Limits:
             raise TimedOut(f"of the upload nothing came for {PIECE_SECONDS:g} s; send it again", Connection="close")
 
 
-async def end_in_time(stream: asyncio.Task[None], send: Send) -> None:
-    """Wait for a stream to end, and end it after STREAM_SECONDS, between two of its events."""
-    await asyncio.wait({stream}, timeout=STREAM_SECONDS)
-    if stream.done():
-        await stream
+class Streaming:
+    """The streams that there are, each ended between two of its events: after STREAM_SECONDS, or as the server ends,
+    which would else wait for them."""
+
+    def __init__(self) -> None:
+        self._ending = False
+        self._waits: set[asyncio.Future[None]] = set()
+
+    def end(self) -> None:
+        """End them all, and those to come."""
+        self._ending = True
+        for wait in self._waits:
+            wait.get_loop().call_soon_threadsafe(wait.cancel)
+
+    async def follow(self, stream: asyncio.Task[None], send: Send) -> None:
+        """Wait for a stream to end, and end it in time."""
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waits.add(told)
+        try:
+            seconds = 0 if self._ending else STREAM_SECONDS
+            await asyncio.wait({stream, told}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._waits.discard(told)
+        if stream.done():
+            await stream
+            return
+        stream.cancel()
+        await asyncio.wait({stream})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@contextmanager
+def told_to_end(tell: Callable[[], None]) -> Iterator[None]:
+    """Tell when the process is asked to end, before the server is, which waits for streams and tells them nothing."""
+    if threading.current_thread() is not threading.main_thread():  # no signal comes here
+        yield
         return
-    stream.cancel()
-    await asyncio.wait({stream})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        tell()
+        if callable(handle := before[signal.Signals(number)]):
+            handle(number, frame)
+
+    for number, handle in before.items():
+        if callable(handle):
+            signal.signal(number, hear)
+    try:
+        yield
+    finally:
+        for number, handle in before.items():
+            if signal.getsignal(number) is hear:
+                signal.signal(number, handle)
 
 
 class Pieces:

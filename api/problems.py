@@ -3,11 +3,11 @@
 import logging
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -98,6 +98,7 @@ STATUS: Mapping[type[KbError], int] = {
     errors.UploadTooLarge: 413,
     errors.WrongType: 415,
     errors.QueueFull: 503,
+    errors.Superseded: 409,
     errors.JobEnded: 409,
 }
 """What the classes of kb's errors are in HTTP; any other is a fault of ours, 500."""
@@ -124,6 +125,10 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = Field(
         default=None, description="One entry a parameter, in invalid requests only."
     )
+
+
+ShowProblem = Callable[[Request, Problem, Mapping[str, str] | None], Response | None]
+"""Makes a view of a problem, or None where a program asks; the application's state has it as `show_problem`."""
 
 
 def problem_type(kind: type[KbError]) -> str:
@@ -164,13 +169,15 @@ def problem_status(error: KbError) -> int:
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
-def respond(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """A problem as response, with the address asked for."""
-    body = problem.model_copy(update={"instance": request.url.path}).model_dump(exclude_none=True)
-    return JSONResponse(body, problem.status, headers, MEDIA_TYPE)
+def respond(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """A problem as response, with the address asked for: as a view where a browser asks for one, else as JSON."""
+    found = problem.model_copy(update={"instance": request.url.path})
+    show: ShowProblem = request.app.state.show_problem
+    shown = show(request, found, headers)
+    return shown or JSONResponse(found.model_dump(exclude_none=True), found.status, headers, MEDIA_TYPE)
 
 
-def on_kb_error(request: Request, error: Exception) -> JSONResponse:
+def on_kb_error(request: Request, error: Exception) -> Response:
     """What kb reports to its user."""
     assert isinstance(error, KbError)
     kind, status = type(error), problem_status(error)
@@ -183,12 +190,12 @@ def on_kb_error(request: Request, error: Exception) -> JSONResponse:
     return respond(request, found, error.headers if isinstance(error, Refusal) else None)
 
 
-def on_database_error(request: Request, error: Exception) -> JSONResponse:
+def on_database_error(request: Request, error: Exception) -> Response:
     """A store that turns out to be damaged while it is read."""
     return on_kb_error(request, errors.IndexDamaged(f"{error}; ingest the reports into a new folder"))
 
 
-def on_invalid_request(request: Request, error: Exception) -> JSONResponse:
+def on_invalid_request(request: Request, error: Exception) -> Response:
     """Parameters that are missing, of another type, or out of range. The values given are not repeated: they may be
     of any length."""
     assert isinstance(error, RequestValidationError)
@@ -205,7 +212,7 @@ def parameter(place: tuple[str | int, ...]) -> str:
     return str(place[1] if len(place) > 1 else place[0])
 
 
-def on_http_error(request: Request, error: Exception) -> JSONResponse:
+def on_http_error(request: Request, error: Exception) -> Response:
     """An address or a method that there is not, and a body that is no text or no form at all."""
     assert isinstance(error, HTTPException)
     if error.status_code == 400:
@@ -219,7 +226,7 @@ def on_http_error(request: Request, error: Exception) -> JSONResponse:
     return respond(request, found, error.headers)
 
 
-def on_unexpected(request: Request, error: Exception) -> JSONResponse:
+def on_unexpected(request: Request, error: Exception) -> Response:
     """A fault of ours. What it was goes to the server's log, not to the client."""
     detail = "the server failed at this request; its log says why"
     found = Problem(type=INTERNAL_ERROR, title="Internal error", status=500, detail=detail, instance="")

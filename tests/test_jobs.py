@@ -1,14 +1,16 @@
 """Jobs over HTTP: uploads, removals and corrections through the application, cancelled, crashed and restarted."""
 
+import asyncio
 import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -21,11 +23,14 @@ import docx
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from api.app import create_app
 from api.jobs_schemas import StateName, TaskName
+from api.limits import Limits
 from kb.build import ingest
 from kb.catalogue import STORE_FILE
+from kb.embed import Encoder
 from kb.errors import (
     BadInput,
     BadSettings,
@@ -39,15 +44,15 @@ from kb.errors import (
 from kb.jobs import queue as queue_module
 from kb.jobs import runner as runner_module
 from kb.jobs.queue import MOST_ATTEMPTS, Order, Outcome, Progress, Queue, State, Task
-from kb.jobs.runner import Process, Runner
+from kb.jobs.runner import Process, Runner, Stored
 from kb.jobs.uploads import clean_name, clear_up, has_word_document, submit, suffix_of
 from kb.jobs.work import FAULT, WAITS, Worker
-from kb.records import Document
+from kb.metadata import Given
 from kb.settings import Settings
 from kb.store import Store
 from kb.writing import writing
 from tests import pdfs
-from tests.conftest import CACHE, ROOT, Silent, encoder
+from tests.conftest import CACHE, ROOT, Quick, Silent, encoder
 
 SECONDS = 60.0
 TEXT = "青岛银行与腾讯云合作建设开放银行平台，输出账户与支付能力，接入场景二百余个。\n"
@@ -183,6 +188,106 @@ def test_a_new_version_replaces_that_of_its_name(client: TestClient, settings: S
     assert (first["outcome"], second["outcome"]) == ("added", "replaced")
     assert documents(client)["版.md"]["id"] == second["document"] != first["document"]
     assert {f"{name[:16]}" for name in uploads(settings)} >= {first["document"], second["document"]}  # for its links
+    old = client.post(f"/v1/documents/{first['document']}/reindex")
+    assert problem(old) == (409, "superseded") and second["document"] in old.json()["detail"]
+
+
+def test_a_report_read_again_keeps_its_ids_and_what_was_set_by_hand(
+    client: TestClient, settings: Settings, pdf: bytes
+) -> None:
+    identity = ended(client, upload(client, "重读.pdf", pdf, title="手写题名", year="2019")["id"])["document"]
+    with Store.open(settings.index / STORE_FILE) as store:
+        before, editions = store.document(identity), store.editions()
+        ids = [stored.passage.id for stored in store.passages_of(identity)]
+    tags = {"dimension": "生态", "banks": ["宁波银行"]}
+    ended(client, asked(client.put(f"/v1/passages/{ids[0]}/tags", json=tags))["id"])
+    queued = asked(client.post(f"/v1/documents/{identity}/reindex"))
+    assert (queued["task"], queued["file"], queued["title"], queued["news"]) == ("reindex", "重读.pdf", "", None)
+    done = ended(client, queued["id"])
+    assert (done["outcome"], done["document"], done["title"]) == ("reindexed", identity, "手写题名")
+    assert done["progress"]["pages_done"] == 1 and done["progress"]["units_done"] > 0
+    assert (done["news"]["passages"], done["news"]["new_passages"]) == (len(ids), 0) == (done["passages"], 0)
+    assert done["news"]["cases"] == done["news"]["new_banks"] == [] and "宁波银行" in done["news"]["banks"]
+    with Store.open(settings.index / STORE_FILE) as store:
+        after = store.passages_of(identity)
+        assert store.document(identity) == before and store.editions() != editions  # it was stored anew
+    assert [stored.passage.id for stored in after] == ids
+    assert (after[0].passage.dimension, after[0].passage.banks) == ("生态", ("宁波银行",))
+    assert f"{before.sha256}.pdf" in uploads(settings)
+
+
+def test_what_is_read_again_is_the_file_as_it_is_now(tmp_path: Path) -> None:
+    path, own = tmp_path / "报告.md", Settings(index=tmp_path / "index", cache=CACHE, workers=1)
+    path.write_text(TEXT, "utf-8")
+    ingest([path], own, Quick, Silent(), given=Given(title="手写题名"))
+    with Store.open(own.index / STORE_FILE) as store:
+        [first] = store.documents()
+    again = Order(Task.REINDEX, "报告.md", target=first.id)
+
+    (wrong := tmp_path / "报告.toml").write_text("titel = 1", "utf-8")
+    assert at_once(own, again)["reason"].startswith("报告.toml: unknown key 'titel'")
+    with Store.open(own.index / STORE_FILE) as store:
+        assert store.documents() == [first] and not store.failures()
+    wrong.unlink()
+    path.write_text(
+        f"# 新版\n\n{TEXT * 9}\n\n# 附录\n\n{'温州银行把网点柜员转为客户经理，由科技部门派员驻点辅导。' * 9}\n", "utf-8"
+    )
+    done = at_once(own, again)
+    assert (done["what"], done["title"]) == ("replaced", "手写题名") and done["document"] != first.id
+    assert json.loads(done["news"])["new_banks"] == ["温州银行"]
+    assert "newer version" in at_once(own, again)["reason"]
+    path.unlink()
+    latest = Order(Task.REINDEX, "报告.md", target=done["document"])
+    gone = at_once(own, latest)["reason"]
+    assert "报告.md is no longer where it was" in gone and str(tmp_path) not in gone
+    at_once(own, Order(Task.REMOVE, "报告.md", target=done["document"]))
+    assert "no longer in the index" in at_once(own, latest)["reason"]
+
+
+def at_once(settings: Settings, order: Order, encoder: Callable[[], Encoder] = Quick) -> Mapping[str, Any]:
+    """What the process that does jobs tells last of an order, done in this one."""
+    told: list[Mapping[str, object]] = []
+    worker = Worker(settings, told.append)
+    worker._encoder = lambda _: encoder()  # type: ignore[assignment]
+    worker.work(order)
+    return told[-1]
+
+
+CASES = """# 专题报告
+
+## 案例：温州银行 客户经理背着平板放贷
+
+背景：温州银行的小微客户多而散，客户经理上门一次只能办一笔，贷款审批要等三天，客户等不起。
+
+措施：温州银行给客户经理配发平板电脑，把征信查询、额度测算与合同签署全部搬到现场，当天办完。
+
+效果：温州银行的贷款办理时间由三天缩短到四十分钟，客户经理人均管户数由一百二十户提高到三百户。
+
+## 同业
+
+青岛银行也在学习这一做法，准备在全部支行推广平板电脑放贷，由总行的金融科技部派员驻点，逐行辅导。
+"""
+
+
+def test_a_job_tells_what_its_report_brought(copied_settings: Settings) -> None:
+    folder = copied_settings.index / "uploads"
+    folder.mkdir()
+    first, second = (Order(Task.INGEST, "专题.md", upload=f"{mark * 64}.md") for mark in "01")
+    (folder / first.upload).write_text(CASES, "utf-8")
+    news = json.loads(at_once(copied_settings, first, encoder)["news"])
+    assert news["case_count"] == 1 and "温州银行" in news["cases"][0]
+    assert set(news["banks"]) == {"温州银行", "青岛银行"} and news["new_banks"] == ["温州银行"]
+    assert news["passages"] == news["new_passages"] == 2
+    (folder / second.upload).write_text(
+        f"{CASES}\n## 案例：厦门银行\n\n{'厦门银行上线了供应链金融平台。' * 9}\n", "utf-8"
+    )
+    news = json.loads(at_once(copied_settings, second, encoder)["news"])
+    assert (news["passages"], news["new_passages"], news["case_count"]) == (3, 1, 1)
+    assert news["new_banks"] == ["厦门银行"] and len(news["banks"]) == 3
+    again = at_once(copied_settings, second, encoder)
+    assert again["what"] == "unchanged" and json.loads(again["news"]) | {"banks": [], "passages": 0} == {
+        "passages": 0, "new_passages": 0, "cases": [], "case_count": 0, "banks": [], "new_banks": []
+    }  # fmt: skip
 
 
 def test_a_file_that_cannot_be_read_fails_with_its_reason(client: TestClient, settings: Settings) -> None:
@@ -271,6 +376,7 @@ def test_a_file_over_the_limit_is_refused(client: TestClient) -> None:
 def test_unknown_jobs(client: TestClient) -> None:
     for method, address in (("GET", "/v1/jobs/0"), ("DELETE", "/v1/jobs/0"), ("GET", "/v1/jobs/0/events")):
         assert problem(client.request(method, address)) == (404, "not-found")
+    assert problem(client.post("/v1/documents/0/reindex")) == (404, "not-found")
     assert problem(client.get("/v1/jobs", params={"state": "lost"})) == (422, "invalid-request")
     assert problem(client.get("/v1/jobs", params={"sort": "1"})) == (422, "unknown-name")
 
@@ -304,6 +410,103 @@ def test_a_process_that_dies_fails_its_job_and_the_next_is_done(
         failed = ended(client, first["id"])
     assert failed["state"] == "failed" and "-9" in failed["reason"]
     assert ended(client, second["id"])["outcome"] == "added"
+
+
+# all jobs as one stream
+
+
+class Listening:
+    """A stream of the application that is read until its client leaves."""
+
+    def __init__(self, client: TestClient, last: str = "") -> None:
+        self.text = ""
+        self._client = client
+        self._leaves = Event()
+        scope = {"type": "http", "method": "GET", "path": "/v1/jobs/events", "query_string": b"", "scheme": "http",
+                 "server": ("127.0.0.1", 80), "headers": [(b"host", b"localhost"), (b"last-event-id", last.encode())],
+                 "http_version": "1.1", "root_path": "", "client": ("127.0.0.1", 1)}  # fmt: skip
+        assert client.portal
+        self._done = client.portal.start_task_soon(client.app, scope, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, object]:
+        while not self._leaves.is_set():
+            await asyncio.sleep(0.01)
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        self.text += message.get("body", b"").decode()
+
+    def leave(self) -> None:
+        self._leaves.set()
+        self._done.result(SECONDS)
+
+    @property
+    def events(self) -> list[Any]:
+        """The jobs of the events that came whole."""
+        whole = self.text[: self.text.rfind("\n\n") + 1]
+        return [json.loads(line[6:]) for line in whole.splitlines() if line.startswith("data: ")]
+
+
+def test_one_stream_tells_of_all_jobs(client: TestClient, settings: Settings, pdf: bytes) -> None:
+    earlier = ended(client, upload(client, "先.txt", f"{TEXT}先。".encode())["id"])
+    with writing(settings.index, "a test"):
+        first = upload(client, "流.pdf", pdf)
+        in_stage(client, first["id"], "waiting")
+        stream = Listening(client)
+        until(lambda: stream.events, "the job that runs already")
+        second = upload(client, "后.txt", f"{TEXT}后。".encode())
+        until(lambda: len({event["id"] for event in stream.events}) == 2, "the job that is queued")
+    until(lambda: sum(event["state"] == "done" for event in stream.events) == 2, "the ends of both")
+    stream.leave()
+    for queued, states in ((first, ["running", "done"]), (second, ["queued", "running", "done"])):
+        told = [event for event in stream.events if event["id"] == queued["id"]]
+        found = list(dict.fromkeys(event["state"] for event in told))
+        assert [state for state in states if state != "running"] == [state for state in found if state != "running"]
+        assert told[-1] == job(client, queued["id"]) and told[-1]["news"]["new_passages"] > 0
+    assert earlier["id"] not in stream.text
+
+    last = next(line[4:] for line in stream.text.splitlines()[::-1] if line.startswith("id: "))
+    again = Listening(client, last)  # as a browser whose connection was cut
+    until(lambda: second["id"] in again.text, "a job that ended in between")
+    again.leave()
+    assert earlier["id"] not in again.text or earlier["ended"] >= last
+
+
+def test_streams_end_with_their_server_and_not_when_it_waited_for_them(tmp_path: Path) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))  # as a server does
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        stack, sent, loop = Limits(endless, Settings(index=tmp_path)), [], asyncio.get_running_loop()
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        def begun(kind: str) -> asyncio.Task[None]:
+            scope = {"type": kind, "method": "GET", "path": "/v1/jobs/events", "query_string": b"", "headers": []}
+            return loop.create_task(stack(scope, asyncio.Event().wait, send))  # type: ignore[arg-type]
+
+        life, stream = begun("lifespan"), begun("http")
+        while not sent:
+            await asyncio.sleep(0.01)
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(stream, SECONDS)
+        await asyncio.wait_for(begun("http"), SECONDS)  # one that comes late
+        assert [message.get("more_body") for message in sent] == [None, False] * 2
+        life.cancel()
+        await asyncio.wait({life})
+
+    try:
+        asyncio.run(run())
+        signal.raise_signal(signal.SIGTERM)
+        assert heard == [signal.SIGTERM] * 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 # servers that end
@@ -390,13 +593,15 @@ def test_a_job_is_done_that_was_cancelled_after_it_was_stored(settings: Settings
     runner = Runner(settings)
     with Store.open(settings.index / STORE_FILE) as store:
         stored = store.documents()[0]
+        reading = next(edition.token for edition in store.editions() if edition.document == stored.id)
     for order, outcome in (
         (Order(Task.INGEST, "a.pdf", upload=f"{stored.sha256}.pdf"), "added"),
         (Order(Task.REMOVE, "a.pdf", target="0" * 16), "removed"),
         (Order(Task.INGEST, "a.pdf", upload="0" * 64 + ".pdf"), ""),
         (Order(Task.REMOVE, "a.pdf", target=stored.id), ""),
+        (Order(Task.REINDEX, "a.pdf", target=stored.id), ""),
     ):
-        before = [] if order.task is Task.INGEST else [stored]
+        before = [] if order.task is Task.INGEST else [Stored(stored, reading)]
         assert broken_off(runner, order, before) == (State.DONE if outcome else State.CANCELLED, outcome)
     known = Order(Task.INGEST, "a.pdf", upload=f"{stored.sha256}.pdf")
     for was, end in (
@@ -404,10 +609,13 @@ def test_a_job_is_done_that_was_cancelled_after_it_was_stored(settings: Settings
         (replace(stored, title="before"), (State.DONE, "updated")),
         (replace(stored, file="before.pdf", title="before"), (State.DONE, "moved")),
     ):
-        assert broken_off(runner, known, [was]) == end
+        assert broken_off(runner, known, [Stored(was, reading)]) == end
+    again = Order(Task.REINDEX, "a.pdf", target=stored.id)
+    assert broken_off(runner, again, [Stored(stored, "before")]) == (State.DONE, "reindexed")
+    assert broken_off(runner, again, [Stored(replace(stored, status="superseded"), "")]) == (State.DONE, "replaced")
 
 
-def broken_off(runner: Runner, order: Order, before: list[Document]) -> tuple[State, str]:
+def broken_off(runner: Runner, order: Order, before: list[Stored]) -> tuple[State, str]:
     """As what a job ends that is cancelled, where this was stored when it began."""
     job = runner.queue.add(order, "")
     runner.queue.begin()
@@ -506,6 +714,26 @@ def test_jobs_are_begun_in_their_order_and_the_ended_forgotten(tmp_path: Path, m
     assert queue.job(ids[4]).outcome == Outcome("added", "d", 3, 7)
     with pytest.raises(NotFound, match=ids[0]):
         queue.job(ids[0])
+
+
+def test_a_queue_of_an_earlier_kb_goes_on(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as db, db:
+        db.execute(queue_module.SCHEMA)
+        db.executemany(
+            "INSERT INTO jobs (id, task, file, upload, target, given, by, state, asked, what) VALUES"
+            " (?, 'ingest', 'a.pdf', 'u', '', '{}', '', ?, '2026-01-01T00:00:00+00:00', ?)",
+            [("old", "done", "added"), ("waits", "queued", "")],
+        )
+    with ThreadPoolExecutor(4) as threads:  # all of whom find it old
+        assert {len(jobs) for jobs in threads.map(lambda _: Queue(tmp_path, 9).jobs(), range(8))} == {2}
+    queue = Queue(tmp_path, 9)
+    assert queue.job("old").outcome == Outcome("added")
+    begun = queue.begin()
+    assert begun and begun.id == "waits"
+    outcome = Outcome("added", "d", 3, 7, "题名", "{}")
+    assert (
+        queue.finish("waits", State.DONE, outcome=outcome).outcome == outcome == Queue(tmp_path, 9).job("waits").outcome
+    )
 
 
 def test_a_job_whose_servers_die_is_given_up(tmp_path: Path) -> None:

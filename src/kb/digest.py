@@ -1,7 +1,6 @@
 """Two states of the store, before a run and after → what is new, as text, Markdown or JSON."""
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +23,14 @@ class State:
 
     documents: Mapping[str, Document]
     banks: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a report says, to be compared with what it says later: the words of its passages, and of its cases."""
+
+    passages: frozenset[str] = frozenset()
+    cases: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +126,30 @@ def make_digest(
 
 def report_news(store: Store, document: Document, old: Sequence[str], known: frozenset[str]) -> ReportNews:
     """What a document has that its earlier versions, and of banks the whole index, had not."""
+    return news_since(store, document, words_of(store, old) if old else None, known)
+
+
+def words_of(store: Store, documents: Sequence[str]) -> Words:
+    """What these documents say."""
+    return Words(
+        frozenset(own_words(stored.passage) for one in documents for stored in store.passages_of(one)),
+        frozenset(words for one in documents for words, _ in cases_of(store, one)),
+    )
+
+
+def news_since(store: Store, document: Document, old: Words | None, known: frozenset[str]) -> ReportNews:
+    """What a document has that was not said before, where it was there before, and of banks that were not known."""
     passages = [stored.passage for stored in store.passages_of(document.id)]
-    texts = Counter(own_words(stored.passage) for one in old for stored in store.passages_of(one))
+    said = old or Words()
     cases = cases_of(store, document.id)
-    before = Counter(words for one in old for words, _ in cases_of(store, one))
     banks = tuple(dict.fromkeys(bank for passage in passages for bank in passage.banks))
     return ReportNews(
         document,
-        bool(old),
+        old is not None,
         len(passages),
-        sum(own_words(passage) not in texts for passage in passages),
+        sum(own_words(passage) not in said.passages for passage in passages),
         tuple(title for _, title in cases),
-        tuple(title for words, title in cases if words not in before),
+        tuple(title for words, title in cases if words not in said.cases),
         banks,
         tuple(bank for bank in banks if bank not in known),
     )

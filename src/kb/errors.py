@@ -73,6 +73,10 @@ class QueueFull(KbError):
     """So many jobs are waiting that the server takes no more for now."""
 
 
+class Superseded(KbError):
+    """The report has a newer version, which stands for it in searches."""
+
+
 class JobEnded(KbError):
     """The job has ended, or sets tags, which is not broken off: there is nothing to cancel."""
 

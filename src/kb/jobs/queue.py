@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from kb.database import BUSY_SECONDS, marks, transaction
 from kb.errors import DiskFull, IndexBusy, IndexDamaged, JobEnded, NotFound, QueueFull
-from kb.store import now
+from kb.store import Store, now
 
 QUEUE_FILE = "jobs.sqlite"
 
@@ -35,11 +35,18 @@ CREATE TABLE IF NOT EXISTS jobs (
     cancelling INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, version INTEGER NOT NULL DEFAULT 1
 )"""
 
+ADDED = ("title", "news")
+"""Columns of text that came later; a file of an earlier kb gets them when it is opened."""
+
+LAYOUT = 1
+"""Kept in the file as its user_version, 0 before there were any."""
+
 
 class Task(StrEnum):
     """What a job does."""
 
     INGEST = "ingest"
+    REINDEX = "reindex"
     REMOVE = "remove"
     CORRECT = "correct"
 
@@ -62,8 +69,8 @@ class Order:
     """What is to be done.
 
     `file` is the file's name as its user gave it, cleaned. `upload` is the name of what is to be ingested, in the
-    folder of uploads; `target` the id of the document to remove, or of the passage to correct. `given` is JSON:
-    metadata by hand, or the tags to set (null: to take back).
+    folder of uploads; `target` the id of the document to read again or to remove, or of the passage to correct. `given`
+    is JSON: metadata by hand, or the tags to set (null: to take back).
     """
 
     task: Task
@@ -86,16 +93,18 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a job that is done: `what` as ingesting calls it, or removed, corrected.
+    """What came of a job that is done: `what` as ingesting calls it, or reindexed, removed, corrected.
 
-    `document` is the id of the report, `passages` are those that it has, `generation` that of the store from which on
-    searches see it.
+    `document` is the id of the report and `title` its title, `passages` are those that it has, `generation` that of the
+    store from which on searches see it. `news` is what a report brought that was read, as JSON; else empty.
     """
 
     what: str = ""
     document: str = ""
     passages: int = 0
     generation: int = 0
+    title: str = ""
+    news: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +172,14 @@ class Queue:
         return found[0]
 
     def jobs(self, state: State | None = None, limit: int = KEPT, offset: int = 0) -> list[Job]:
-        """The jobs in a state, or all, the newest first."""
+        """The jobs in a state, or all, the newest first; a `limit` below 0 is none."""
         where, values = ("WHERE state = ?", [state]) if state else ("", [])
         return self._jobs(f"{where} ORDER BY number DESC LIMIT ? OFFSET ?", *values, limit, offset)
+
+    def versions(self) -> dict[str, int]:
+        """The version of each job by its id, the oldest job first."""
+        with self._reading() as db:
+            return dict(db.execute("SELECT id, version FROM jobs ORDER BY number").fetchall() if db else [])
 
     def counts(self) -> dict[State, int]:
         """How many jobs there are in each state."""
@@ -293,6 +307,13 @@ class Queue:
         return [row_to_job(row) for row in rows]
 
 
+def outcome_of(store: Store, what: str, document: str) -> Outcome:
+    """What came of a job, with what the store has of its report; no title where that is gone."""
+    generation = store.snapshot()
+    title = store.document(document).title if store.has_document(document) else ""
+    return Outcome(what, document, store.count_passages().get(document, 0), generation, title)
+
+
 def uploads_wanted(db: sqlite3.Connection) -> set[str]:
     """The uploads that queued and running jobs are about."""
     rows = db.execute("SELECT upload FROM jobs WHERE state IN ('queued', 'running')").fetchall()
@@ -315,11 +336,29 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
-        db.execute(SCHEMA)
+        bring_up(db)
     except sqlite3.Error:
         db.close()
         raise
     return db
+
+
+def bring_up(db: sqlite3.Connection) -> None:
+    """Make the table, or give that of an earlier kb the columns that it has not."""
+    if layout_of(db) >= LAYOUT:
+        return
+    with transaction(db):
+        if layout_of(db) < LAYOUT:  # another process may have been first
+            db.execute(SCHEMA)
+            for column in ADDED:
+                db.execute(f"ALTER TABLE jobs ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
+            db.execute(f"PRAGMA user_version = {LAYOUT}")
+
+
+def layout_of(db: sqlite3.Connection) -> int:
+    """Which columns a file has."""
+    (found,) = db.execute("PRAGMA user_version").fetchone()
+    return int(found)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields, replace
 from threading import Event, Thread
 from typing import IO, Any
 
@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from kb.catalogue import STORE_FILE
 from kb.errors import IndexMissing, KbError
-from kb.jobs.queue import Job, Order, Outcome, Progress, Queue, State, Task
+from kb.jobs.queue import Job, Order, Outcome, Progress, Queue, State, Task, outcome_of
 from kb.jobs.uploads import clear_up
 from kb.records import Document
 from kb.settings import Settings
@@ -102,6 +102,14 @@ class Process:
             log.warning("the process that does jobs broke off a message")
         finally:
             self._said.put(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A report as the index has it; `reading` is another whenever its file was read anew, empty if it is superseded."""
+
+    document: Document
+    reading: str
 
 
 class Runner:
@@ -234,7 +242,7 @@ class Runner:
         else:
             self.queue.finish(job.id, State.FAILED, message["reason"])
 
-    def _break_off(self, job: Job, before: list[Document] | None, state: State, reason: str) -> None:
+    def _break_off(self, job: Job, before: Sequence[Stored] | None, state: State, reason: str) -> None:
         """Note the end of a job whose process was ended: it is done if what it does was stored just before that.
 
         `before` is what was stored when it began. Of a correction it cannot be told: it is done again.
@@ -247,18 +255,23 @@ class Runner:
             self.queue.finish(job.id, state, reason)
             return
         with Store.open(self._settings.index / STORE_FILE) as store:
-            generation = store.snapshot()
-            document = job.order.target or job.order.upload[:16]
-            passages = store.count_passages().get(document, 0)
-        self.queue.finish(job.id, State.DONE, "", Outcome(what_changed(before, after), document, passages, generation))
+            known = job.order.target or job.order.upload[:16]
+            outcome = outcome_of(store, what_changed(before, after), store.superseded_by(known) or known)
+        if not after:
+            outcome = replace(outcome, title=before[0].document.title)
+        self.queue.finish(job.id, State.DONE, "", outcome)
 
-    def _stored(self, order: Order) -> list[Document] | None:
+    def _stored(self, order: Order) -> list[Stored] | None:
         """The report that an order is about as the index has it, [] where it has none; None where that is not known."""
         try:
             with Store.open(self._settings.index / STORE_FILE) as store:
-                if order.task is Task.INGEST:
-                    return [document for document in store.documents() if document.sha256 == order.upload[:64]]
-                return [document for document in store.documents(live=False) if document.id == order.target]
+                store.snapshot()
+                tokens = {edition.document: edition.token for edition in store.editions()}
+                return [
+                    Stored(document, tokens.get(document.id, ""))
+                    for document in store.documents(live=order.task is Task.INGEST)
+                    if document.id == (order.target or order.upload[:16])
+                ]
         except IndexMissing:
             return []
         except KbError:
@@ -270,14 +283,18 @@ class Runner:
         return process.end() if process else 0
 
 
-def what_changed(before: Sequence[Document], after: Sequence[Document]) -> str:
-    """What became of a report, as ingesting and removing call it."""
+def what_changed(before: Sequence[Stored], after: Sequence[Stored]) -> str:
+    """What became of a report, as ingesting, reading again and removing call it."""
     if not before:
         return "added"
     if not after:
         return "removed"
-    moved = (before[0].path, before[0].file) != (after[0].path, after[0].file)
-    return "moved" if moved else "updated"
+    old, new = before[0].document, after[0].document
+    if old.status != new.status:
+        return "replaced"
+    if before[0].reading != after[0].reading:
+        return "reindexed"
+    return "moved" if (old.path, old.file) != (new.path, new.file) else "updated"
 
 
 def of_record(kind: type[Progress] | type[Outcome], message: Message) -> dict[str, Any]:

@@ -18,16 +18,19 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from kb import build
-from kb.build import ingest
+from kb.build import ingest, stored_sources
 from kb.catalogue import STORE_FILE
+from kb.digest import SHOWN, ReportNews, State, news_since, report_news, state_of, words_of
 from kb.embed import Encoder
-from kb.errors import BadInput, BadSettings, IndexBusy, KbError, NotFound, UnknownName
-from kb.jobs.queue import Order, Outcome, Progress, Task
+from kb.errors import BadInput, BadSettings, IndexBusy, IndexMissing, KbError, NotFound, UnknownName
+from kb.jobs.queue import Order, Outcome, Progress, Task, outcome_of
 from kb.jobs.uploads import FOLDER
 from kb.lock import holder
 from kb.metadata import Given
 from kb.model import encoder_for, model_of
+from kb.records import Document
 from kb.retag import correct
+from kb.saved import versions_before
 from kb.settings import Settings, read_passwords
 from kb.store import Store
 from kb.writing import WRITING_LOCK, changing_store
@@ -138,45 +141,105 @@ class Worker:
         return reason
 
     def _do(self, order: Order) -> Outcome:
-        return {Task.INGEST: self._ingest, Task.REMOVE: self._remove, Task.CORRECT: self._correct}[order.task](order)
+        return {
+            Task.INGEST: self._ingest,
+            Task.REINDEX: self._reindex,
+            Task.REMOVE: self._remove,
+            Task.CORRECT: self._correct,
+        }[order.task](order)
 
     def _ingest(self, order: Order) -> Outcome:
         """Bring an upload in. Its failure is the job's: the index does not keep it, as the file is deleted."""
-        settings, path = self._settings, self._settings.index / FOLDER / order.upload
+        path = self._uploads / order.upload
         if not path.exists():
             raise Failed(f"the uploaded file of {order.file} is gone; upload it again")
-        given, passwords = Given.model_validate_json(order.given), read_passwords(settings.password_file)
-        report = ingest([path], settings, self._open, Told(self._tell), False, given, passwords, order.file)
+        before = self._state()
+        what, document = self._read(order.file, path, Given.model_validate_json(order.given), force=False)
+        with self._store() as store:
+            known = frozenset(before.documents)
+            old = [document.id] if document.id in known else versions_before(store, known).get(document.id, [])
+            news = report_news(store, document, old, before.banks)
+        return self._outcome(what, document.id, news)
+
+    def _reindex(self, order: Order) -> Outcome:
+        """Read the file of a report again, whatever is in it now; what was given for it by hand holds."""
+        with self._store() as store:
+            if not store.has_document(order.target):
+                raise Failed(f"{order.file} is no longer in the index; bring it in again")
+            document = store.document(order.target)
+            before, old = state_of(store), words_of(store, [document.id])
+            given = stored_sources(document, store).command
+        if document.id not in before.documents:
+            raise Failed(f"{order.file} has a newer version by now; read that one again")
+        path = Path(document.path)
+        if not path.is_file():
+            raise Failed(f"the file of {order.file} is no longer where it was read; bring it in again")
+        _, found = self._read(document.file, path, given, force=True)
+        with self._store() as store:
+            news = news_since(store, found, old, before.banks)
+        return self._outcome("reindexed" if found.id == document.id else "replaced", found.id, news)
+
+    def _read(self, name: str, path: Path, given: Given, force: bool) -> tuple[str, Document]:
+        """Ingest a file: what became of it, and the document. Raises Failed without its place."""
+        settings, passwords = self._settings, read_passwords(self._settings.password_file)
+        report = ingest([path], settings, self._open, Told(self._tell), force, given, passwords, name)
         outcome = report.outcomes[0]
         if outcome.document is None:
-            with suppress(IndexBusy), changing_store(settings.index, "a failed upload") as store:
+            with suppress(IndexBusy), changing_store(settings.index, "a failed job") as store:
                 store.forget_failure(str(path.resolve()))
-            raise Failed(outcome.reason.replace(str(path), order.file))
-        return self._outcome(outcome.what, outcome.document.id)
+            raise Failed(outcome.reason.replace(str(path), name).replace(f"{path.parent}{os.sep}", ""))
+        return outcome.what, outcome.document
 
     def _remove(self, order: Order) -> Outcome:
         """Take a document out; one that is gone already, as by a job that was broken off, is removed."""
-        with Store.open(self._settings.index / STORE_FILE) as store:
-            there = store.has_document(order.target)
+        with self._store() as store:
+            there, title = store.has_document(order.target), ""
         if there:
-            build.remove(order.target, self._settings)
-        return self._outcome("removed", order.target)
+            title = build.remove(order.target, self._settings).title
+        return replace(self._outcome("removed", order.target), title=title)
 
     def _correct(self, order: Order) -> Outcome:
         """Set the tags of a passage by hand."""
         correct(self._settings, self._open, order.target, json.loads(order.given))
-        with Store.open(self._settings.index / STORE_FILE) as store:
+        with self._store() as store:
             document = store.passage(order.target).document.id
         return self._outcome("corrected", document)
 
-    def _outcome(self, what: str, document: str) -> Outcome:
-        with Store.open(self._settings.index / STORE_FILE) as store:
-            generation = store.snapshot()
-            return Outcome(what, document, store.count_passages().get(document, 0), generation)
+    def _outcome(self, what: str, document: str, news: ReportNews | None = None) -> Outcome:
+        with self._store() as store:
+            return replace(outcome_of(store, what, document), news=news_json(news) if news else "")
+
+    @property
+    def _uploads(self) -> Path:
+        return self._settings.index / FOLDER
+
+    def _store(self) -> Store:
+        return Store.open(self._settings.index / STORE_FILE)
+
+    def _state(self) -> State:
+        """What the index holds, nothing where there is none yet; an older one is brought up, as by ingesting."""
+        try:
+            with Store.open_to_change(self._settings.index / STORE_FILE) as store:
+                return state_of(store)
+        except IndexMissing:
+            return State({}, frozenset())
 
     def _open(self) -> Encoder:
         """The encoder of the index, which another may have taken the place of since the last job."""
         return self._encoder(model_of(self._settings))
+
+
+def news_json(news: ReportNews) -> str:
+    """What a report brought, as the queue keeps it: the first of its new cases, and how many there are."""
+    told = {
+        "passages": news.passages,
+        "new_passages": news.new_passages,
+        "cases": news.new_cases[:SHOWN],
+        "case_count": len(news.new_cases),
+        "banks": news.banks,
+        "new_banks": news.new_banks,
+    }
+    return json.dumps(told, ensure_ascii=False)
 
 
 def read_orders(orders: "SimpleQueue[str]") -> None:
