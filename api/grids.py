@@ -26,7 +26,9 @@ from kb.errors import BadInput, BadQuery, NothingMatches, UnknownName
 from kb.grid import MAX_ROWS, SHOWN_ROWS, Columns, Grid, Rows, make_grid
 from kb.grid_export import comparison_json, grid_json, write_grid
 from kb.heatmap import draw_png, draw_svg
+from kb.holdings import holdings
 from kb.records import Filters
+from kb.search import MAX_QUERY
 from kb.years import MAX_QUOTES, QUOTES, By
 from kb.years import compare as compare_library
 
@@ -41,19 +43,34 @@ State = Annotated[
     ),
 ]
 Count = Annotated[
-    int, Field(description="How many passages reach the threshold of evidence; what says the same once.", examples=[2])
+    int,
+    Field(
+        description="How many passages reach the threshold of evidence, what says the same once; without a question, "
+        "how many there are.",
+        examples=[2],
+    ),
 ]
 Passages = Annotated[
     list[str],
     Field(
-        description="Ids of its passages, best first; where none is evidence, of the weak.",
+        description="Ids of its passages, best first; where none is evidence, of the weak. Empty without a question; "
+        "/v1/passages has them.",
         examples=[["4e2e63fdcf100995"]],
     ),
 ]
 Abstained = Annotated[
     bool, Field(description="True if nothing in the corpus answers; then nothing is found.", examples=[False])
 ]
-AskedFor = Annotated[str, Field(description="The question.", examples=[QUESTION])]
+AskedFor = Annotated[str, Field(description="The question; empty where none was asked.", examples=[QUESTION])]
+MaybeQuestion = Annotated[
+    str | None,
+    Query(
+        description=f"What you want to know, in words; at most {MAX_QUERY} characters. Without it each cell counts the "
+        "passages that the library holds.",
+        examples=[QUESTION],
+        json_schema_extra={"minLength": 1, "maxLength": MAX_QUERY},
+    ),
+]
 Dropped = Annotated[int, Field(description="Quotes left out because their page does not have them.", examples=[0])]
 
 
@@ -84,7 +101,7 @@ class GridCell(Record):
     state: State
     count: Count
     best: FoundQuote | None = Field(
-        description="The best quote, also where all are weak; null where nothing is found.",
+        description="The best quote, also where all are weak; null where nothing is found, or without a question.",
         examples=[example_of(FoundQuote)],
     )
     passages: Passages
@@ -121,8 +138,10 @@ class GridResponse(Record):
     by: Sides = Field(description="What the rows and columns are.", examples=[example_of(Sides)])
     columns: list[Column] = Field(description="The heads of the columns.")
     rows: list[GridRow] = Field(description="Asked for first, then most evidence first; what is about no bank last.")
-    count: int = Field(description="Passages that are evidence, in all.", examples=[14])
-    left_out: int = Field(description="Rows with evidence that are not listed.", examples=[0])
+    count: int = Field(
+        description="Passages that are evidence, in all; without a question, that match the filters.", examples=[14]
+    )
+    left_out: int = Field(description="Rows with evidence, or passages, that are not listed.", examples=[0])
     dropped: Dropped
 
 
@@ -218,16 +237,20 @@ def or_files() -> dict[int | str, dict[str, Any]]:
 @router.get("/v1/matrix", tags=["questions"], response_model=GridResponse, responses=or_files())
 def matrix(
     shelf: OfShelf,
-    q: Question,
     filters: WantedCells,
+    q: MaybeQuestion = None,
     rows: RowsAre = "bank",
     columns: ColumnsAre = None,
     top: TopRows = SHOWN_ROWS,
     format: Format = "json",
 ) -> GridResponse | Response:
-    """What banks or topics say to a question, by dimension or year: in each cell count, best quote and citation."""
+    """What banks or topics say to a question, by dimension or year: in each cell count, best quote and citation.
+
+    Without a question: how many passages the library holds of each.
+    """
+    shape = Rows(rows), Columns(columns) if columns else None, top
     with shelf.borrow() as library:
-        grid = make_grid(library, q, filters, Rows(rows), Columns(columns) if columns else None, top)
+        grid = holdings(library.catalogue, filters, *shape) if q is None else make_grid(library, q, filters, *shape)
     if format == "json":
         return GridResponse.model_validate(grid_json(grid))
     return file_response(grid, format)

@@ -58,9 +58,10 @@ class QuoteRequest(BaseModel):
     quotes: Annotated[list[WantedQuote], Field(min_length=1, max_length=MAX_QUOTES)] = Field(
         description="The quotes; the same one twice is kept once."
     )
-    format: Literal["md", "docx", "bibtex", "csl-json", "ris", "gbt7714", "footnote", "csv"] = Field(
-        description="docx and md: quotes, footnotes and 参考文献; bibtex, csl-json and ris: for reference managers;"
-        " gbt7714: the references by GB/T 7714—2015; footnote: the Chinese footnotes; csv: a line for each quote.",
+    format: Literal["txt", "md", "docx", "bibtex", "csl-json", "ris", "gbt7714", "footnote", "csv"] = Field(
+        description="txt: quotes with their sources in brackets, to paste; docx and md: quotes, footnotes and 参考文献;"
+        " bibtex, csl-json and ris: for reference managers; gbt7714: the references by GB/T 7714—2015; footnote: the"
+        " Chinese footnotes; csv: a line for each quote.",
         examples=["docx"],
     )
 
@@ -80,7 +81,7 @@ def files() -> dict[int | str, dict[str, Any]]:
 
 @router.post("/v1/quotes", tags=["questions"], response_class=Response, responses=files())
 def quotes(shelf: OfShelf, request: Request, wanted: Annotated[QuoteRequest, Body()]) -> Response:
-    """Quotes with their sources as a file: Word, Markdown, references, CSV.
+    """Quotes with their sources as a file: plain text, Word, Markdown, references, CSV.
 
     Each quote is found again on its pages first; where one is not, there is no file, and all that is wrong is told.
     """

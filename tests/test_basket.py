@@ -241,7 +241,7 @@ def test_a_table_row_is_said_to_be_arranged() -> None:
 
 def test_a_file_name_tells_the_format() -> None:
     found = {name: format_of(Path(f"a{format.suffix.upper()}")) for name, format in FORMATS.items()}
-    assert found == {name: name for name in FORMATS} | {"footnote": "gbt7714"}
+    assert found == {name: name for name in FORMATS} | {"gbt7714": "txt", "footnote": "txt"}
     with pytest.raises(BadInput, match=r"x\.pdf: no format has files like this; name it \.md, \.docx"):
         format_of(Path("x.pdf"))
 
@@ -336,6 +336,28 @@ def test_word_opens_in_libreoffice(library: Library, of_one: list[StoredPassage]
         assert "".join(basket.footnote(quote).split()) in text
     for source in basket.sources:
         assert "".join(source.reference.split()) in text
+
+
+def test_plain_text_is_quotes_with_their_sources(library: Library, of_one: list[StoredPassage]) -> None:
+    text = written(made("甲", "乙\n\n 丙", publisher="某所", title="《数》报告", note="好\n的"), "txt")
+    assert text == (
+        "“甲”（青岛银行，《〈数〉报告》，某所，2023年，第1页）\n按：好\n的\n\n"
+        "“乙\n丙”（青岛银行，《〈数〉报告》，某所，2023年，第2页）\n按：好\n的\n"
+    )
+    basket = gather(library, *(Wanted(stored.passage.id) for stored in of_one))
+    blocks = written(basket, "txt").removesuffix("\n").split("\n\n")
+    for quote, block in zip(basket.quotes, blocks, strict=True):
+        assert "".join(block.split()).startswith(f"“{''.join(quote.citation.quote.split())}”（")
+        assert f"《{quote.citation.document.title}》" in block and f"第{basket.pages(quote).text}页" in block
+
+
+def test_plain_text_says_what_is_to_be_known_of_a_quote() -> None:
+    counted = written(basket_of(a_quote(7, label="")), "txt")
+    assert counted == "“甲”（青岛银行，《数字化报告》，2023年，文件第7页）\n"
+    assert "，第1节；该报告已有新版，引文出自旧版）\n" in written(
+        made("甲", status="superseded", unit="section"), "txt"
+    )
+    assert written(made("甲\x00\x07乙"), "txt").startswith("“甲乙”")
 
 
 def test_csv_is_for_spreadsheets() -> None:

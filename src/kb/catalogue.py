@@ -80,9 +80,12 @@ class Catalogue:
             raise NothingMatches(f"no case matches {words}; drop or change a filter")
         return Part(len(found), tuple(self.store.case(case) for case in found[offset:][:limit]))
 
-    def matching_rows(self, filters: Filters, reports: Sequence[str]) -> list[int]:
-        """The row numbers of the passages that match resolved filters. Raises NothingMatches where there is none."""
-        rows = self.store.matching_rows(filters, reports)
+    def matching_rows(self, filters: Filters, reports: Sequence[str], newest: bool = False) -> list[int]:
+        """The row numbers of the passages that match resolved filters, with `newest` those of the newest reports first.
+
+        Raises NothingMatches where there is none.
+        """
+        rows = self.store.matching_rows(filters, reports, newest)
         if not rows and filters:
             raise nothing_matches(filters)
         return rows

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kb.catalogue import Catalogue
 from kb.errors import BadQuery
 from kb.evidence import STANDS_OUT, Evidence, Finding, gather
 from kb.records import Citation, Document, Filters
 from kb.search import Library
+from kb.store import Store
 
 MAX_ROWS = 100
 SHOWN_ROWS = 20
@@ -59,16 +61,18 @@ class Head:
 @dataclass(frozen=True, slots=True)
 class Cell:
     """What was found of a row in a column, best first; of passages that say the same, the best. `weak` is what only has
-    the question's words; `held` tells whether the library has passages there at all."""
+    the question's words; `held` tells whether the library has passages there at all. Without a question `passages`
+    counts them, and nothing is to be found."""
 
     held: bool
     findings: tuple[Finding, ...] = ()
     weak: tuple[Finding, ...] = ()
+    passages: int = 0
 
     @property
     def count(self) -> int:
-        """How many passages are evidence."""
-        return len(self.findings)
+        """How many passages are evidence; without a question, how many there are."""
+        return len(self.findings) or self.passages
 
     @property
     def shown(self) -> tuple[Finding, ...]:
@@ -83,14 +87,16 @@ class Cell:
     @property
     def state(self) -> State:
         """Whether anything is found, or could be."""
-        if self.shown:
-            return State.FOUND if self.findings else State.WEAK
+        if self.count:
+            return State.FOUND
+        if self.weak:
+            return State.WEAK
         return State.NOT_FOUND if self.held else State.NOT_HELD
 
 
 @dataclass(frozen=True, slots=True)
 class GridRow:
-    """A row: its head, its cells in the order of the columns, and how many passages are evidence in all of it."""
+    """A row: its head, its cells in the order of the columns, and how many passages its cells count in all."""
 
     head: Head
     cells: tuple[Cell, ...]
@@ -99,7 +105,10 @@ class GridRow:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The grid of a question. `passages` counts all its evidence, `left_out` the rows beyond those that are shown."""
+    """The grid of a question. `passages` counts all its evidence, `left_out` the rows beyond those that are shown.
+
+    Without a question (`kb.holdings`) that of its `evidence` is empty, and all passages that match count.
+    """
 
     evidence: Evidence
     rows_are: Rows
@@ -108,6 +117,11 @@ class Grid:
     rows: tuple[GridRow, ...]
     passages: int
     left_out: int = 0
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is that of a question."""
+        return bool(self.evidence.question)
 
 
 def make_grid(
@@ -124,11 +138,7 @@ def make_grid(
     A bank or topic that the filters ask for has a row whatever is found, and so has a bank that the question names.
     Raises BadQuery, UnknownName, and NothingMatches where no passage matches the filters, those for banks aside.
     """
-    columns = columns or (Columns.DIMENSION if rows is Rows.BANK else Columns.YEAR)
-    if (rows, columns) == (Rows.TOPIC, Columns.DIMENSION):
-        raise BadQuery("every topic is of one dimension: rows of topics go with columns of years; take columns year")
-    if not 1 <= top <= MAX_ROWS:
-        raise BadQuery(f"top is {top} rows, it goes from 1 to {MAX_ROWS}")
+    columns = check_shape(rows, columns, top)
     evidence = gather(library, question, filters, cut)
     documents = searched_documents(library, evidence)
     across = Across(library, evidence, documents, columns)
@@ -136,19 +146,37 @@ def make_grid(
     by_row = sort_into_rows(library, evidence, evidence.findings, rows, asked)
     weak = sort_into_rows(library, evidence, evidence.weak, rows, asked)
     shown = [*asked, *order_rows(by_row, asked)]
-    kept = shown[: max(top, len(asked))]
-    if len(kept) < len(shown) and (last := shown[-1]).key == "":  # what is about no bank is no bank to be left out
-        kept = [*kept, last]
+    kept = shown_rows(shown, max(top, len(asked)))
     made = tuple(make_row(head, by_row.get(head, ()), weak.get(head, ()), across) for head in kept)
     return Grid(evidence, rows, columns, across.heads, made, count_groups(evidence.findings), len(shown) - len(kept))
 
 
+def check_shape(rows: Rows, columns: Columns | None, top: int) -> Columns:
+    """The columns of a grid: those asked for, else those that go with its rows. Raises BadQuery."""
+    columns = columns or (Columns.DIMENSION if rows is Rows.BANK else Columns.YEAR)
+    if (rows, columns) == (Rows.TOPIC, Columns.DIMENSION):
+        raise BadQuery("every topic is of one dimension: rows of topics go with columns of years; take columns year")
+    if not 1 <= top <= MAX_ROWS:
+        raise BadQuery(f"top is {top} rows, it goes from 1 to {MAX_ROWS}")
+    return columns
+
+
+def shown_rows(heads: Sequence[Head], most: int) -> list[Head]:
+    """The first heads of ordered rows, and the last one where it is about no bank: that is no bank to be left out."""
+    kept = list(heads[:most])
+    return [*kept, heads[-1]] if len(kept) < len(heads) and not heads[-1].key else kept
+
+
 def searched_documents(library: Library, evidence: Evidence) -> list[Document]:
     """The live reports that the filters for years and reports leave."""
-    years, reports = evidence.filters.year, evidence.reports
+    return left_documents(library.store, evidence.filters.year, evidence.reports)
+
+
+def left_documents(store: Store, years: Sequence[int], reports: Sequence[str]) -> list[Document]:
+    """The live reports of these years, all where there are none, and with these ids, if any."""
     return [
         document
-        for document in library.store.documents()
+        for document in store.documents()
         if (not years or document.year in years) and (not reports or document.id in reports)
     ]
 
@@ -160,7 +188,9 @@ class Across:
         self._library = library
         self._evidence = evidence
         self.by_year = columns is Columns.YEAR
-        self.heads = year_heads(documents) if self.by_year else dimension_heads(library, evidence)
+        loose = any(not finding.passage.dimension for finding in evidence.findings)
+        sides = dimension_heads(library.catalogue, evidence.filters, loose)
+        self.heads = year_heads(documents) if self.by_year else sides
         self._held = [self._rows_of_year(head, documents) for head in self.heads] if self.by_year else []
 
     @property
@@ -193,23 +223,27 @@ def year_heads(documents: Iterable[Document]) -> tuple[Head, ...]:
     return (*known, Head("", NO_YEAR)) if None in years else known
 
 
-def dimension_heads(library: Library, evidence: Evidence) -> tuple[Head, ...]:
-    """A column for each dimension, or for those of the filters; and one for evidence of none."""
-    names = evidence.filters.dimension or tuple(side.id for side in library.catalogue.taxonomy.dimensions)
+def dimension_heads(catalogue: Catalogue, filters: Filters, loose: bool) -> tuple[Head, ...]:
+    """A column for each dimension, or for those of the filters; and where something is `loose`, one for none."""
+    names = filters.dimension or tuple(side.id for side in catalogue.taxonomy.dimensions)
     known = tuple(Head(name, name) for name in names)
-    loose = any(not finding.passage.dimension for finding in evidence.findings)
     return (*known, Head("", NO_DIMENSION)) if loose else known
 
 
 def asked_heads(library: Library, evidence: Evidence, filters: Filters, rows: Rows) -> list[Head]:
-    """The rows that are there whatever is found: what the filters ask for, and banks that the question names.
+    """The rows that are there whatever is found: what the filters ask for, and banks that the question names."""
+    banks = filters.bank or evidence.understood.banks
+    return wanted_heads(library.catalogue, rows, banks, evidence.filters.topic)
+
+
+def wanted_heads(catalogue: Catalogue, rows: Rows, banks: Sequence[str], topics: Sequence[str]) -> list[Head]:
+    """The rows of topics, or of banks by any name.
 
     A bank stands for what it was and became too, but each name only once.
     """
     if rows is Rows.TOPIC:
-        return [topic_head(library, topic) for topic in dict.fromkeys(evidence.filters.topic)]
-    names = filters.bank or evidence.understood.banks
-    lines = {library.catalogue.bank_names(name)[0]: library.catalogue.bank_names(name) for name in names}
+        return [topic_head(catalogue, topic) for topic in dict.fromkeys(topics)]
+    lines = {catalogue.bank_names(name)[0]: catalogue.bank_names(name) for name in banks}
     heads: list[Head] = []
     for name, line in lines.items():
         taken = {*lines, *(bank for head in heads for bank in head.banks)} - {name}
@@ -217,9 +251,9 @@ def asked_heads(library: Library, evidence: Evidence, filters: Filters, rows: Ro
     return heads
 
 
-def topic_head(library: Library, topic: str) -> Head:
+def topic_head(catalogue: Catalogue, topic: str) -> Head:
     """The head of a topic's row."""
-    labels = {known.id: known.label for known in library.catalogue.taxonomy.topics}
+    labels = {known.id: known.label for known in catalogue.taxonomy.topics}
     return Head(topic, labels.get(topic, topic) if topic else NO_TOPIC)
 
 
@@ -235,7 +269,7 @@ def sort_into_rows(
         else:
             wanted = evidence.filters.topic
             topics = [topic for topic in finding.passage.topics if not wanted or topic in wanted]
-            heads = [topic_head(library, topic) for topic in topics or [""]]
+            heads = [topic_head(library.catalogue, topic) for topic in topics or [""]]
         for head in heads:
             by_row.setdefault(head, []).append(finding)
     return by_row

@@ -21,6 +21,12 @@ LEGEND = (
 )
 """What the numbers and words of a grid mean."""
 
+HOLDINGS = "馆藏"
+"""The title of a grid without a question."""
+
+HOLDINGS_LEGEND = ("数字为馆藏段落数", LEGEND[-1])
+"""What its numbers and words mean."""
+
 NOTHING = "语料中未找到直接依据"
 
 
@@ -54,6 +60,16 @@ def grid_json(grid: Grid) -> dict[str, Any]:
         "left_out": grid.left_out,
         "dropped": grid.evidence.dropped,
     }
+
+
+def title_of(grid: Grid) -> str:
+    """What a grid is of: its question, or what the library holds."""
+    return grid.evidence.question or HOLDINGS
+
+
+def legend_of(grid: Grid) -> tuple[str, ...]:
+    """What the numbers and words of a grid mean."""
+    return LEGEND if grid.asks else HOLDINGS_LEGEND
 
 
 def head_json(head: Head) -> dict[str, Any]:
@@ -137,27 +153,31 @@ def year_figure_json(value: YearFigure) -> dict[str, Any]:
 
 
 def write_grid(grid: Grid, out: TextIO) -> None:
-    """A grid as CSV: a row a bank or topic; of each column count or state, best quote, source and passage."""
+    """A grid as CSV: a row a bank or topic; of each column count or state, best quote, source and passage.
+
+    Without a question there are no quotes, and a column has the count or state alone.
+    """
     about = ("bank" if grid.rows_are.value == "bank" else "topic", "count")
-    parts = ("", " quote", " source", " passage_id")
+    parts = ("", " quote", " source", " passage_id") if grid.asks else ("",)
     write_rows([(*about, *(head.label + part for head in grid.columns for part in parts))], out)
-    write_rows([grid_row(row) for row in grid.rows], out)
+    write_rows([grid_row(row, len(parts)) for row in grid.rows], out)
     notes = grid_notes(grid)
     write_rows([(note,) for note in notes], out)
 
 
-def grid_row(row: GridRow) -> tuple[object, ...]:
-    """The values of a row of `write_grid`."""
-    cells = [part for cell in row.cells for part in cell_row(cell)]
+def grid_row(row: GridRow, parts: int) -> tuple[object, ...]:
+    """The values of a row of `write_grid`, so many of each cell."""
+    cells = [part for cell in row.cells for part in cell_row(cell)[:parts]]
     return row.head.label, row.count, *cells
 
 
 def cell_row(cell: Cell) -> tuple[object, ...]:
     """Count or state, quote, source, passage."""
+    told = cell.count or STATES[cell.state]
     if not cell.shown:
-        return STATES[cell.state], "", "", ""
+        return told, "", "", ""
     best = cell.shown[0]
-    return cell.count or STATES[cell.state], best.citation.quote, source_of(best.citation), best.passage.id
+    return told, best.citation.quote, source_of(best.citation), best.passage.id
 
 
 def source_of(citation: Citation) -> str:

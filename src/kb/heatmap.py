@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kb.errors import BadInput
 from kb.grid import Grid, State
-from kb.grid_export import LEGEND, STATES, grid_notes
+from kb.grid_export import STATES, grid_notes, legend_of, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,9 +95,10 @@ def draw_grid(figure: "Figure", grid: Grid, font: str) -> None:
     """Title, labels, cells and notes into a figure that is made to measure."""
     drawn = Drawable(font)
     rows = [drawn.text(f"{row.head.label}（{row.count}）", LABEL_LENGTH) for row in grid.rows]
-    title = drawn.text(grid.evidence.question, TITLE_LENGTH)
-    legend = "；".join(LEGEND[:2]), "；".join(LEGEND[2:])
-    notes = [drawn.text(note, 2 * TITLE_LENGTH) for note in (*grid_notes(grid), *legend)]
+    title = drawn.text(title_of(grid), TITLE_LENGTH)
+    meaning = legend_of(grid)
+    legend = "；".join(meaning[:2]), "；".join(meaning[2:])
+    notes = [drawn.text(note, 2 * TITLE_LENGTH) for note in (*grid_notes(grid), *filter(None, legend))]
     wide, high = CELL_INCHES
     left = MARGIN_INCHES / 2 + EM_INCHES * max((width_of(label) for label in rows), default=0)
     widest = max(width_of(title) * 1.3, *(width_of(note) * 0.8 for note in notes)) * EM_INCHES

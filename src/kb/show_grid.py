@@ -7,7 +7,7 @@ from rich.table import Column, Table
 
 from kb.evidence import Evidence, Finding
 from kb.grid import INDUSTRY, Cell, Columns, Grid, Head
-from kb.grid_export import LEGEND, STATES, grid_notes
+from kb.grid_export import LEGEND, STATES, grid_notes, legend_of
 from kb.show import citation_line, out, show_abstention, show_scope
 from kb.years import By, Comparison, SameFigure, YearFigure
 
@@ -24,8 +24,8 @@ def show_grid(grid: Grid) -> None:
         show_row(row.head, [(head, cell) for head, cell in zip(grid.columns, row.cells, strict=True) if cell.shown])
     years = "，年份为报告年份" if grid.columns_are is Columns.YEAR else ""
     notes = [] if grid.evidence.abstained else grid_notes(grid)
-    show_note("；".join([f"{grid.passages} 段证据{years}", *notes]))
-    show_note("；".join(LEGEND))
+    show_note("；".join([f"{grid.passages} 段{'证据' if grid.asks else ''}{years}", *notes]))
+    show_note("；".join(legend_of(grid)))
 
 
 def show_asked(evidence: Evidence) -> None:

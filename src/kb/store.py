@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kb.database import chunks, connect, damage_named, is_empty, marks, transaction
 from kb.errors import IndexDamaged, IndexMissing, NotFound
-from kb.records import Case, Document, Figure, Filters, Page, Passage, ReportTable, TaggedDocument, Unit
+from kb.records import Case, Document, Field, Figure, Filters, Page, Passage, ReportTable, TaggedDocument, Unit
 from kb.rows import (
     CASE_COLUMNS,
     DOCUMENT_COLUMNS,
@@ -657,6 +657,27 @@ class Store:
             ).fetchall()
         )
 
+    def tagged_rows(self, field: Field) -> dict[str, list[int]]:
+        """For each value of a field the rows of the passages that have it, those of superseded documents too."""
+        found: dict[str, list[int]] = {}
+        for value, row in self._db.execute("SELECT value, passage FROM tags WHERE field = ?", (field,)):
+            found.setdefault(value, []).append(row)
+        return found
+
+    def report_years(self) -> dict[int, int | None]:
+        """The year of its report for each live passage, by row."""
+        rows = self._db.execute(
+            "SELECT p.row, d.year FROM documents d JOIN passages p ON p.document = d.id WHERE d.status = 'live'"
+        )
+        return dict(rows.fetchall())
+
+    def case_banks(self) -> list[tuple[str, ...]]:
+        """The banks of each case of a live document."""
+        rows = self._db.execute(
+            "SELECT c.banks FROM documents d JOIN cases c ON c.document = d.id WHERE d.status = 'live'"
+        )
+        return [to_tuple(banks) for (banks,) in rows]
+
     def editions(self) -> list[Edition]:
         """What derived indexes are made of, by the documents' passages."""
         rows = self._db.execute(
@@ -696,8 +717,11 @@ class Store:
         )
         return [UnitRow(row, passage, start, end, bool(whole)) for row, passage, start, end, whole in rows]
 
-    def matching_rows(self, filters: Filters, reports: Sequence[str]) -> list[int]:
-        """Rows of live passages that match the filters. `reports` are the ids that `filters.report` stands for."""
+    def matching_rows(self, filters: Filters, reports: Sequence[str], newest: bool = False) -> list[int]:
+        """Rows of live passages that match the filters. `reports` are the ids that `filters.report` stands for.
+
+        They come by number; with `newest` in reading order, the newest reports first.
+        """
         clauses: list[str] = ["d.status = 'live'"]
         values: list[str | int] = []
         for name, wanted in (("bank", filters.bank), ("dimension", filters.dimension), ("topic", filters.topic)):
@@ -712,7 +736,8 @@ class Store:
             clauses.append(f"d.id IN ({marks(len(reports))})")
             values += list(reports)
         source = "passages p JOIN documents d ON d.id = p.document"
-        rows = self._db.execute(f"SELECT p.row FROM {source} WHERE {' AND '.join(clauses)} ORDER BY 1", values)
+        order = "d.year IS NULL, d.year DESC, d.file, d.id, p.place" if newest else "1"
+        rows = self._db.execute(f"SELECT p.row FROM {source} WHERE {' AND '.join(clauses)} ORDER BY {order}", values)
         return [row for (row,) in rows]
 
 

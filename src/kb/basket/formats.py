@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 from kb.basket.collect import Basket, Quote, printed_on
 from kb.basket.markdown import markdown
+from kb.basket.plain import plain
 from kb.errors import BadInput
 from kb.reference.gbt7714 import reference
 from kb.reference.managers import Cited, bibtex, csl_json, ris
@@ -104,6 +105,7 @@ FORMATS = {
         in_utf8(lambda basket: json.dumps(csl_json(cited(basket)), ensure_ascii=False, indent=2) + "\n"),
     ),
     "ris": Format(".ris", "application/x-research-info-systems", in_utf8(lambda basket: ris(cited(basket)))),
+    "txt": Format(".txt", "text/plain", in_utf8(plain)),
     "gbt7714": Format(".txt", "text/plain", in_utf8(references)),
     "footnote": Format(".txt", "text/plain", in_utf8(footnotes)),
     "csv": Format(".csv", "text/csv", csv_bytes),

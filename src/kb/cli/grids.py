@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kb.catalogue import Catalogue
 from kb.cli.common import (
     AsJson,
     Bank,
@@ -22,6 +23,7 @@ from kb.cli.common import (
 from kb.grid import SHOWN_ROWS, Columns, Grid, Rows, make_grid
 from kb.grid_export import comparison_json, grid_json, write_grid
 from kb.heatmap import draw_png, draw_svg
+from kb.holdings import holdings
 from kb.search import Library
 from kb.show_grid import show_comparison, show_grid
 from kb.spreadsheet import ENCODING
@@ -33,7 +35,9 @@ FORMATS = (".csv", ".svg", ".png")
 
 @app.command()
 def matrix(
-    question: Annotated[str, typer.Argument(help="A topic or question, such as 人才.")],
+    question: Annotated[
+        str | None, typer.Argument(help="A topic or question, such as 人才; without one, what the library holds.")
+    ] = None,
     rows: Annotated[Rows, typer.Option(help="What stands down the side.")] = Rows.BANK,
     columns: Annotated[
         Columns | None, typer.Option(help="What stands along the top [dimension; of topics: year, the report's].")
@@ -52,14 +56,20 @@ def matrix(
 ) -> None:
     """Lay what banks or topics say to a question in a grid: counts, best quotes, citations.
 
+    Without a question: how many passages the library holds of each.
+
     kb matrix 人才
     kb matrix 数据治理 --columns year -o grid.png
     """
     if output and output.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"{output.name!r} ends in none of {', '.join(FORMATS)}")
     filters = filters_of(bank, dimension, topic, year, report)
-    with Library.open(settings_for(index)) as library:
-        grid = make_grid(library, question, filters, rows, columns, top)
+    if question is None:
+        with Catalogue.open(settings_for(index)) as catalogue:
+            grid = holdings(catalogue, filters, rows, columns, top)
+    else:
+        with Library.open(settings_for(index)) as library:
+            grid = make_grid(library, question, filters, rows, columns, top)
     if output:
         write_file(grid, output)
     if as_json:
