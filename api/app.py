@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.banks import router as banks_router
 from api.grids import router as grids_router
 from api.guard import Door, Guard, document_guard
 from api.jobs import router as jobs_router
@@ -19,6 +20,8 @@ from api.limits import Limits
 from api.logs import Observe, audit_request, log_request
 from api.metrics import Metrics
 from api.metrics import router as metrics_router
+from api.page.render import show_problem
+from api.page.routes import views
 from api.pictures import router as pictures_router
 from api.problems import add_problem_handlers, problem_schemas
 from api.quotes import router as quotes_router
@@ -120,8 +123,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings, app.state.shelf, app.state.pictures, app.state.jobs = settings, shelf, pictures, jobs
-    app.state.door, app.state.metrics = Door(settings), Metrics(settings)
+    app.state.door, app.state.metrics, app.state.show_problem = Door(settings), Metrics(settings), show_problem
     app.include_router(router)
+    app.include_router(banks_router)
     app.include_router(grids_router)
     app.include_router(quotes_router)
     app.include_router(pictures_router)
@@ -135,11 +139,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def add_pages(app: FastAPI) -> None:
-    """The page, the documentation, and the files that both are made of."""
-
-    @app.get("/", include_in_schema=False)
-    def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html")
+    """The views, the documentation, and the files that both are made of."""
+    app.include_router(views)
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> FileResponse:

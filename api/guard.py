@@ -38,9 +38,9 @@ RATE = 600
 GUESSES = 20
 """Keys that do not hold a minute and address, before these too are answered with 429."""
 
-OPEN_ADDRESSES = frozenset({"/", "/docs", "/openapi.json", "/healthz", "/readyz"})
+OPEN_ADDRESSES = frozenset({"/docs", "/openapi.json", "/healthz", "/readyz"})
 OPEN_FOLDERS = ("/static/", "/p/")
-"""What needs no key: it shows no text of reports. /p/ leads to the page, which then asks for a key."""
+"""What needs no key: it shows no text of reports. /p/ leads to a view, which then asks for a key."""
 
 ADMIN_FOLDERS = ("/v1/keys",)
 

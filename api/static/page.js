@@ -1,389 +1,277 @@
-// The page: question and filters in the address, the answer by bank below. Text from reports is only ever set as text.
+// The page: views are fetched from the server and put in place without a reload; the panel, the keyboard, light and dark.
 
-const FILTERS = ["dimension", "year", "bank"];
-const TITLES = {
-  "not-found": "找不到",
-  "nothing-matches": "没有段落符合这些条件",
-  "unknown-name": "条件中有不认识的名称",
-  "bad-query": "问题无法检索",
-  "invalid-request": "问题或条件不合要求",
-  "index-missing": "还没有索引",
-  "index-damaged": "索引无法打开",
-  "index-busy": "索引正在写入，请稍后再试",
-  "model-mismatch": "索引与模型不一致",
-  "model-unavailable": "模型无法载入",
-  "not-allowed": "这个密钥没有此权限",
-  "foreign-host": "没有密钥时只回答本机",
-  "too-many-requests": "请求过于频繁，请稍后再试",
-  "overloaded": "服务繁忙，请稍后再试",
-  "timed-out": "用时过长，已放弃",
-};
+import { api, at, copy, followJob, kept, send, t, tell } from "./common.js";
+import { connectAsk, remember } from "./ask.js";
+import { connectBasket, cited, markTaken, toggleBasket, toggleTaken } from "./basket.js";
+import { connectLibrary } from "./library.js";
 
-/** What the parts of a report are called. */
-const UNITS = { page: "页", section: "节" };
+const main = at("main");
+const VIEWS = /^\/(?:banks(?:\/[^/]+)?|grid|cases|library)?$/;
+let running = new AbortController();
 
-const at = (id) => document.getElementById(id);
-const form = at("ask"), box = at("q"), statusLine = at("status"), results = at("results");
-const topics = new Map(), units = new Map();
-let running = new AbortController(), entering = null;
+// views
 
-class Problem extends Error {
-  constructor(found) {
-    super(found.detail);
-    this.heading = TITLES[found.type.split(":").pop()] ?? found.title;
-  }
-}
-
-/** An element with a class and children; strings become text nodes. */
-function el(tag, name, ...children) {
-  const [element, classes] = [document.createElement(tag), name ?? ""];
-  if (classes) element.className = classes;
-  element.append(...children.filter((child) => child !== "" && child != null));
-  return element;
-}
-
-function link(text, address) {
-  const anchor = el("a", "", text);
-  anchor.href = address;
-  return anchor;
-}
-
-/** JSON from the API. Throws a Problem for what the API reports, and for a server that does not answer. */
-async function get(address, signal) {
-  let response;
+/** Fetches a view or a part of one as a document; problems come as views too. */
+async function fetchView(address, signal) {
   try {
-    response = await fetch(address, { signal, headers: { Accept: "application/json" } });
+    const response = await fetch(address, { signal, headers: { Accept: "text/html" } });
+    return new DOMParser().parseFromString(await response.text(), "text/html");
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem({ type: "offline", title: "连不上服务", detail: "服务没有回应，请确认它在运行。" });
+    tell(t("服务没有回应，请确认它在运行。"));
+    return null;
   }
-  if (response.status === 401) {
-    await (entering ??= enterKey().finally(() => (entering = null)));
-    return get(address, signal);
-  }
-  const body = await response.json().catch(() => null);
-  if (response.ok && body) return body;
-  throw new Problem(body ?? { type: "broken", title: "服务出错", detail: `HTTP ${response.status}` });
 }
 
-/** Asks for a key until the server takes one, which then stands behind a cookie that no script can read. */
-async function enterKey() {
-  const [asking, field, why] = [at("key"), at("secret"), at("refused")];
-  asking.hidden = false;
-  field.focus();
-  for (;;) {
-    await new Promise((entered) => asking.addEventListener("submit", (event) => entered(event.preventDefault()), { once: true }));
-    const begun = await fetch("/v1/session", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ key: field.value }),
-    }).catch(() => ({ status: 0 }));
-    field.value = "";
-    if (begun.ok) break;
-    why.textContent = { 0: "服务没有回应，请确认它在运行。", 401: "密钥无效或已停用。", 429: "尝试次数过多，请稍后再试。" }[begun.status] ?? `HTTP ${begun.status}`;
-  }
-  why.textContent = "";
-  asking.hidden = true;
-}
-
-// the answer
-
-/** Banks that share all their quotes as one group with several names; a passage may have another quote for each. */
-function mergeBanks(banks) {
-  const groups = new Map();
-  for (const { bank, gist, strong, points, more_points: more } of banks) {
-    const key = bank ? JSON.stringify(points.map((point) => [point.passage_id, point.quote])) : "";
-    if (groups.has(key)) groups.get(key).names.push(bank);
-    else groups.set(key, { names: [bank], gist, strong, points, more });
-  }
-  return [...groups.values()];
-}
-
-function showGroup({ names, gist, strong, points, more }) {
-  const heading = el("h2", names[0] ? "" : "industry");
-  names.forEach((name) => heading.append(el("span", "", name || "行业整体")));
-  const told = gist ? [el("p", "gist", gist)] : [];
-  const counted = more ? [el("p", "note", `另有 ${more} 条`)] : [];
-  return el("section", strong ? "bank" : "bank weak", heading, el("div", "points", ...told, ...points.map(showPoint), ...counted));
-}
-
-/** Banks in their order, those with weak evidence under a heading of their own; what is about none comes last. */
-function showBanks(banks) {
-  const groups = mergeBanks(banks);
-  const weak = groups.findIndex(({ strong }) => !strong);
-  return groups.flatMap((group, at) => [...(at === weak ? [el("h3", "", "依据较弱的银行")] : []), showGroup(group)]);
-}
-
-function showPoint(point) {
-  return showQuote(point, point.citation);
-}
-
-function showNearest(hit) {
-  return showQuote(hit, { ...hit.doc, pages: hit.pages, labels: [], unit: units.get(hit.doc.id) });
-}
-
-function showQuote(item, citation) {
-  const quote = el("blockquote", "", el("p", "", item.quote));
-  const permanent = link("链接", `/v1/passages/${encodeURIComponent(item.passage_id)}`);
-  const shown = link("原页", `/p/${encodeURIComponent(item.passage_id)}`);
-  permanent.title = item.passage_id;
-  const place = el("p", "place", showHeading(item), expandButton(item, quote), shown, permanent);
-  const also = showAlso(item);
-  const source = el("div", "source", showTags(item), el("p", "citation", citationLine(citation)), ...also);
-  return el("article", "point", el("div", "", quote, place), source);
-}
-
-/** Where the same is said elsewhere: citations of a point, or the reports of a hit. */
-function showAlso({ also }) {
-  const cited = also.map((other) => ("places" in other ? other : { ...other.doc, pages: other.pages, labels: [], unit: units.get(other.doc.id) }));
-  return cited.map((citation) => el("p", "citation", `另见 ${citationLine(citation)}`));
-}
-
-function showTags({ dimension, topics: ids, role }) {
-  const labels = ids.map((id) => topics.get(id) ?? id);
-  const tags = [dimension && el("b", "", dimension), ...labels.map((label) => el("span", "", label)), role && el("span", "", role)];
-  return el("p", "tags", ...tags.filter(Boolean));
-}
-
-function showHeading({ heading }) {
-  return heading.length ? el("span", "heading", heading.join(" › ")) : "";
-}
-
-function citationLine({ publisher, title, year, pages, labels, unit }) {
-  const source = [publisher, `《${title}》`, year].filter(Boolean).join("，");
-  const names = unit === "section" ? [...new Set(labels)].join("；") : `印刷页码 ${labels.join("、")}`;
-  const printed = labels.length ? `（${names}）` : "";
-  return `${source}，第 ${pages.join("、")} ${UNITS[unit] ?? UNITS.page}${printed}`;
-}
-
-/** The button that puts the whole passage in the place of its quote, and back. */
-function expandButton(item, quote) {
-  const button = el("button", "plain", "展开");
-  let whole = null;
-  button.type = "button";
-  button.setAttribute("aria-expanded", "false");
-  button.addEventListener("click", async () => {
-    const open = button.getAttribute("aria-expanded") !== "true";
-    try {
-      whole ??= await wholePassage(item);
-    } catch (error) {
-      quote.querySelector(".note")?.remove();
-      quote.append(el("p", "note", error.message));
-      return;
-    }
-    quote.replaceChildren(open ? whole : el("p", "", item.quote));
-    quote.classList.toggle("whole", open);
-    button.setAttribute("aria-expanded", String(open));
-    button.textContent = open ? "收起" : "展开";
-  });
-  return button;
-}
-
-async function wholePassage({ passage_id: id, quote }) {
-  const passage = await get(`/v1/passages/${encodeURIComponent(id)}`);
-  const start = passage.text.indexOf(quote);
-  if (start < 0) return el("p", "passage", passage.text);
-  const end = start + quote.length;
-  return el("p", "passage", passage.text.slice(0, start), el("mark", "", quote), passage.text.slice(end));
-}
-
-function showAbstention(nearest) {
-  const heading = el("h2", "abstained", "语料中未找到直接依据");
-  if (!nearest.length) return [heading];
-  const label = el("h3", "", "最接近的段落");
-  return [heading, el("section", "bank", label, el("div", "points", ...nearest.map(showNearest)))];
-}
-
-function showAnswer(answer, milliseconds) {
-  const { coverage, banks, nearest, dropped, more_banks: more } = answer;
-  results.replaceChildren(...(answer.abstained ? showAbstention(nearest) : showBanks(banks)));
-  const scope = scopeLine(answer).map((line) => `${line}；`).join("");
-  say(
-    `${scope}检索 ${coverage.documents} 份报告、${coverage.passages.toLocaleString("zh-CN")} 段；涉及 ${coverage.banks} 家银行${more ? `（另有 ${more} 家未列出）` : ""}；` +
-      `${coverage.unreadable_pages} 页不可读` +
-      (coverage.unreadable_files ? `；${coverage.unreadable_files} 个文件不可读` : "") +
-      (dropped ? `；${dropped} 条引文未能核实，已略去` : "") +
-      ` · ${Math.round(milliseconds)} ms`,
-  );
-}
-
-// one passage, where its permanent link leads
-
-async function showPassage(passage, signal) {
-  const { doc, heading, text, pages, status, successor } = passage;
-  const { unit } = await get(`/v1/documents/${encodeURIComponent(doc.id)}`, signal);
-  document.title = `${doc.title} · kb`;
-  const citation = { ...doc, pages, labels: [], unit };
-  const quote = el("blockquote", "whole", el("p", "passage", text));
-  const place = el("p", "place", showHeading({ heading }));
-  const source = el("div", "source", showTags(passage), el("p", "citation", citationLine(citation)));
-  const replaced = status === "live" ? "" : showReplaced(successor);
-  const pictures = unit === "page" ? pages.map((number) => showPage(passage, number)) : [];
-  results.replaceChildren(el("section", "passage-view", replaced, el("article", "point", el("div", "", quote, place), source), ...pictures));
-}
-
-/** That a passage's report has been replaced, with the nearest passage of the new version. */
-function showReplaced(successor) {
-  if (!successor) return el("p", "replaced", "所在报告已有新版；新版中没有相近的段落。");
-  const later = link("新版中最接近的段落", `/p/${encodeURIComponent(successor.passage_id)}`);
-  return el("p", "replaced", "所在报告已有新版：", later, `（第 ${successor.pages.join("、")} 页，相似度 ${successor.similarity.toFixed(2)}）`);
-}
-
-/** The picture of a page with the passage marked; where there is none, why. */
-function showPage({ passage_id: id, doc }, number) {
-  const address = `/v1/documents/${encodeURIComponent(doc.id)}/pages/${number}.png?passage=${encodeURIComponent(id)}`;
-  const picture = el("img");
-  const figure = el("figure", "page", el("figcaption", "", `第 ${number} 页`), picture);
-  picture.alt = `第 ${number} 页，段落已标出`;
-  picture.addEventListener("error", async () => {
-    const why = await get(address).catch((error) => error);
-    picture.replaceWith(el("p", "note", why.message ?? "这一页的图无法显示。"));
-  });
-  picture.src = address;
-  return figure;
-}
-
-// what is said above the answer
-
-/** What was filtered by, what came first because the question names it, and which banks there is nothing about. */
-function scopeLine({ filters, understood }) {
-  const hard = [...filters.bank, ...filters.dimension, ...filters.topic.map((id) => topics.get(id) ?? id), ...filters.year.map((year) => `${year}年`), ...filters.report];
-  const present = understood.banks.filter((bank) => !understood.absent.includes(bank));
-  const soft = [...present, ...understood.reports.map(({ title }) => title)].filter((name) => !hard.includes(name));
-  const { absent } = understood;
-  return [
-    hard.length && `按 ${hard.join("、")} 筛选`,
-    soft.length && `按 ${soft.join("、")} 优先`,
-    absent.length && `语料中没有 ${absent.join("、")} 的段落`,
-  ].filter(Boolean);
-}
-
-function say(text, kind = "") {
-  statusLine.className = kind;
-  statusLine.replaceChildren(text);
-}
-
-function showProblem(error) {
-  results.replaceChildren();
-  say("", "error");
-  statusLine.append(el("b", "", error.heading ?? "页面出错"), el("span", "", error.message));
-}
-
-// the question and its address
-
-function fromAddress() {
-  const wanted = new URLSearchParams(location.search);
-  box.value = wanted.get("q") ?? "";
-  for (const name of FILTERS) choose(at(name), wanted.get(name) ?? "");
-}
-
-function choose(field, value) {
-  if (field.tagName === "SELECT" && ![...field.options].some((option) => option.value === value)) {
-    field.add(new Option(value, value));
-  }
-  field.value = value;
-}
-
-function parameters() {
-  const wanted = new URLSearchParams();
-  for (const name of ["q", ...FILTERS]) {
-    const value = at(name).value.trim();
-    if (value) wanted.set(name, value);
-  }
-  return wanted;
-}
-
-async function run() {
-  const id = new URLSearchParams(location.search).get("passage");
-  const wanted = parameters();
+/** Goes to a view: its main part, title and question take the place of the present ones. */
+export async function go(address, { push = true } = {}) {
   running.abort();
   running = new AbortController();
   const { signal } = running;
-  const asked = wanted.has("q");
-  at("clear").hidden = !FILTERS.some((name) => wanted.has(name));
-  at("welcome").hidden = asked;
-  document.title = asked ? `${wanted.get("q")} · kb` : "kb · 银行报告知识库";
-  if (!asked && !id) return results.replaceChildren();
-  at("welcome").hidden = true;
-  results.setAttribute("aria-busy", "true");
-  say(asked ? "检索中…" : "", "busy");
-  const begun = performance.now();
+  const slow = setTimeout(() => main.setAttribute("aria-busy", "true"), 80);
   try {
-    if (asked) showAnswer(await get(`/v1/ask?${wanted}`, signal), performance.now() - begun);
-    else await showPassage(await get(`/v1/passages/${encodeURIComponent(id)}`, signal), signal);
+    const found = await fetchView(address, signal);
+    if (!found) return;
+    if (push) history.pushState(null, "", address);
+    document.title = found.title;
+    main.replaceChildren(...found.getElementById("main").childNodes);
+    replaceQuestion(found);
+    document.querySelector(".top nav").replaceWith(found.querySelector(".top nav"));
+    if (push) scrollTo(0, 0);
+    mount();
   } catch (error) {
-    if (error.name === "AbortError") return;
-    showProblem(error);
+    if (error.name !== "AbortError") throw error;
+  } finally {
+    clearTimeout(slow);
+    if (!signal.aborted) main.removeAttribute("aria-busy");
   }
-  results.setAttribute("aria-busy", "false");
 }
 
-function submit() {
-  const wanted = parameters();
-  const empty = !wanted.has("q");
-  box.setAttribute("aria-invalid", String(empty));
-  if (empty) {
-    box.focus();
-    say("请先写下问题，例如：银行怎么解决金融科技人才短缺", "error");
-    return;
+/** The question and its filters; the box itself stays, with what is typed meanwhile. */
+function replaceQuestion(found) {
+  const [form, fresh] = [at("ask"), found.getElementById("ask")];
+  form.action = fresh.action;
+  form.querySelectorAll("input[type=hidden]").forEach((input) => input.remove());
+  form.prepend(...fresh.querySelectorAll("input[type=hidden]"));
+  if (document.activeElement !== at("q") || at("q").value === at("q").defaultValue) at("q").value = fresh.q.value;
+  at("q").defaultValue = fresh.q.value;
+}
+
+/** What a fresh view needs: parts that are loaded behind it, marks on what is in the basket. */
+function mount() {
+  document.querySelectorAll("[data-load]").forEach((place) => loadPart(place, place.dataset.load));
+  remember(new URLSearchParams(location.search).get("q"));
+  connectLibrary();
+  markTaken();
+  choose(new URLSearchParams(location.search).get("passage"));
+  watchPictures();
+}
+
+async function loadPart(place, address) {
+  const found = await fetchView(address, running.signal).catch(() => null);
+  if (!found || !place.isConnected) return;
+  place.removeAttribute("aria-busy");
+  const parts = found.querySelectorAll("[data-into]");
+  if (!parts.length) return place.replaceChildren(...(found.querySelector(".problem")?.childNodes ?? []));
+  parts.forEach((part) => at(part.dataset.into)?.replaceChildren(...part.childNodes));
+  if (matchMedia("(max-width: 56rem)").matches) at("facets").querySelectorAll("details").forEach((facet) => (facet.open = false));
+  markTaken();
+}
+
+// the panel of a passage
+
+async function openPanel(address) {
+  const wanted = new URL(address, location.href);
+  const panel = at("evidence");
+  if (!panel) return go(address);
+  const parameters = new URLSearchParams(wanted.search);
+  const id = parameters.get("passage");
+  parameters.delete("passage");
+  parameters.delete("from");
+  history.pushState(null, "", address);
+  choose(id);
+  panel.hidden = false;
+  panel.closest(".search")?.classList.add("with-panel");
+  const found = await fetchView(`/evidence/${encodeURIComponent(id)}?${parameters}`);
+  const article = found?.querySelector(".evidence, .problem");
+  if (!article) return;
+  panel.replaceChildren(article);
+  panel.scrollTop = 0;
+  markTaken();
+  watchPictures();
+}
+
+function closePanel() {
+  const panel = document.querySelector(".search.with-panel > #evidence");
+  if (!panel || panel.hidden) return false;
+  const address = panel.querySelector("a.close")?.getAttribute("href") ?? "/";
+  panel.hidden = true;
+  panel.replaceChildren();
+  panel.closest(".search").classList.remove("with-panel");
+  history.pushState(null, "", address);
+  document.querySelector(".excerpt.current")?.focus();
+  return true;
+}
+
+/** A picture that cannot be drawn is replaced by the reason. */
+function watchPictures() {
+  document.querySelectorAll("figure.page img").forEach((picture) => {
+    const explain = () => api(picture.src).catch((error) => picture.replaceWith(error.message));
+    if (picture.complete && picture.src && !picture.naturalWidth) explain();
+    else picture.addEventListener("error", explain, { once: true });
+  });
+}
+
+// excerpts
+
+const excerpts = () => [...document.querySelectorAll(".found .excerpt")];
+const current = () => document.querySelector(".excerpt.current") ?? document.querySelector(".evidence.excerpt");
+
+function choose(id) {
+  if (!id) return;
+  const chosen = excerpts().filter((one) => one.dataset.passage === id);
+  if (chosen.some((one) => one.classList.contains("current"))) return;
+  document.querySelectorAll(".excerpt.current").forEach((one) => one.classList.remove("current"));
+  chosen[0]?.classList.add("current");
+}
+
+function step(by) {
+  const all = excerpts();
+  const next = all[all.findIndex((one) => one.classList.contains("current")) + by] ?? (by > 0 ? all.at(-1) : all[0]);
+  if (!next) return;
+  document.querySelectorAll(".excerpt.current").forEach((one) => one.classList.remove("current"));
+  next.classList.add("current");
+  next.focus({ preventScroll: true });
+  next.scrollIntoView({ block: "center" });
+  if (at("evidence") && !at("evidence").hidden) openPanel(next.querySelector("a.open").href);
+}
+
+async function correct(form, method, body) {
+  const [line, buttons] = [form.querySelector("[role=status]"), form.querySelectorAll("button")];
+  buttons.forEach((button) => (button.disabled = true));
+  line.textContent = t("保存中…");
+  try {
+    const address = form.dataset.correct;
+    const job = await (await (body ? send(method, address, body) : api(address, { method }))).json();
+    const ended = await new Promise((end) => followJob(job.id, (now) => now.ended && end(now)));
+    if (ended.state !== "done") throw new Error(ended.reason);
+    tell(t("标签已更正"));
+    await go(location.href, { push: false });
+  } catch (error) {
+    line.textContent = error.message;
+    buttons.forEach((button) => (button.disabled = false));
   }
-  const address = `/?${wanted}`;
-  if (address !== location.pathname + location.search) history.pushState(null, "", address);
-  run();
+}
+
+function correction(form) {
+  const given = new FormData(form);
+  const banks = given.get("banks").split(/[、,，;；\s]+/).filter(Boolean);
+  const topics = [...new Set(given.getAll("topics").filter(Boolean))];
+  return { banks, topics, dimension: given.get("dimension") || undefined, role: given.get("role") };
+}
+
+// sessions
+
+async function enter(form) {
+  const [field, why] = [at("secret"), at("refused")];
+  try {
+    await fetch("/v1/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ key: field.value }) }).then((begun) => {
+      if (!begun.ok) throw new Error({ 401: t("密钥无效或已停用。"), 429: t("尝试次数过多，请稍后再试。") }[begun.status] ?? `HTTP ${begun.status}`);
+    });
+    location.reload();
+  } catch (error) {
+    why.textContent = error.message;
+    form.reset();
+  }
+}
+
+// clicks, forms, keys
+
+function onClick(event) {
+  const { target } = event;
+  const button = target.closest("button");
+  const excerpt = target.closest(".excerpt");
+  if (button?.matches(".take")) return toggleTaken(excerpt);
+  if (button?.matches(".cite")) return cited(excerpt).then(copy).then(() => tell(t("引用已复制（GB/T 7714）")), ({ message }) => tell(message));
+  if (button?.matches(".unfold")) return button.closest(".facet").classList.add("all"), button.remove();
+  if (button?.matches(".restore")) return correct(button.form, "DELETE");
+  if (button?.id === "leave") return api("/v1/session", { method: "DELETE" }).then(() => location.reload());
+  const link = target.closest("a[href]");
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button || link.target || link.hasAttribute("download")) return;
+  const { origin, pathname, hash } = new URL(link.href);
+  if (origin !== location.origin) return;
+  if (link.matches(".panel a.close")) return event.preventDefault(), closePanel();
+  if (link.matches("[data-panel]")) return event.preventDefault(), openPanel(link.href);
+  if (link.matches("[data-more]")) return event.preventDefault(), loadPart(at("excerpts"), link.href);
+  if (VIEWS.test(pathname) && !hash) event.preventDefault(), go(link.href);
+}
+
+function onSubmit(event) {
+  const form = event.target;
+  if (form.id === "key") return event.preventDefault(), enter(form);
+  if (form.dataset.correct) return event.preventDefault(), correct(form, "PUT", correction(form));
+  if (form.method !== "get" || !VIEWS.test(new URL(form.action).pathname)) return;
+  event.preventDefault();
+  const given = [...new FormData(form)].filter(([, value]) => value.trim());
+  if (form.id === "ask" && !form.q.value.trim() && new URL(form.action).pathname === "/") {
+    form.q.setAttribute("aria-invalid", "true");
+    form.q.focus();
+    return tell(t("请先写下问题，例如：银行怎么解决金融科技人才短缺"));
+  }
+  at("q").defaultValue = at("q").value;
+  go(`${new URL(form.action).pathname}?${new URLSearchParams(given)}`);
+}
+
+const KEYS = {
+  "/": () => (at("q").focus(), at("q").select()),
+  j: () => step(1),
+  k: () => step(-1),
+  ArrowDown: () => step(1),
+  ArrowUp: () => step(-1),
+  Enter: () => document.activeElement?.matches(".excerpt") && openPanel(document.activeElement.querySelector("a.open").href),
+  "[": () => document.querySelector("#evidence .pages .before")?.click(),
+  "]": () => document.querySelector("#evidence .pages .after")?.click(),
+  q: () => current() && toggleTaken(current()),
+  b: () => toggleBasket(),
+  "?": () => at("help").showModal(),
+  Escape: () => (at("basket").hidden ? closePanel() : toggleBasket(false)),
+};
+
+function onKey(event) {
+  if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || at("help").open) return;
+  const typing = event.target.closest("input, select, textarea");
+  if (typing ? event.key !== "Escape" : !(event.key in KEYS)) return;
+  if (typing) return typing.blur();
+  if (event.key.startsWith("Arrow") && !document.querySelector(".excerpt.current")) return; // they scroll
+  if (event.key === "Enter" && !event.target.matches(".excerpt")) return;
+  event.preventDefault();
+  KEYS[event.key]();
+}
+
+function setCookie(name, value) {
+  document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=strict`;
 }
 
 function connect() {
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    submit();
+  document.addEventListener("click", onClick);
+  document.addEventListener("submit", onSubmit);
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("change", ({ target }) => target.form?.id === "narrow" && target.form.requestSubmit());
+  addEventListener("popstate", () => go(location.href, { push: false }));
+  at("theme").addEventListener("click", () => {
+    const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
+    document.documentElement.dataset.theme = dark ? "light" : "dark";
+    setCookie("kb_theme", dark ? "light" : "dark");
   });
-  box.addEventListener("input", () => box.removeAttribute("aria-invalid"));
-  for (const name of FILTERS) at(name).addEventListener("change", () => parameters().has("q") && submit());
-  at("clear").addEventListener("click", () => {
-    for (const name of FILTERS) at(name).value = "";
-    submit();
+  at("language").addEventListener("click", ({ currentTarget }) => {
+    setCookie("kb_language", currentTarget.lang === "en" ? "en" : "zh");
+    location.reload();
   });
-  at("example").addEventListener("click", (event) => {
-    event.preventDefault();
-    box.value = event.target.textContent;
-    submit();
-  });
-  addEventListener("popstate", () => {
-    fromAddress();
-    say("");
-    run();
-  });
+  at("open-help").addEventListener("click", () => at("help").showModal());
+  connectAsk(go);
+  connectBasket();
+  if (matchMedia("(pointer: fine)").matches && !location.search && location.pathname === "/") at("q").focus();
+  mount();
 }
 
-// what there is to ask: dimensions, topics, reports
-
-async function fillTaxonomy() {
-  const { dimensions, topics: known } = await get("/v1/taxonomy");
-  dimensions.forEach(({ id }) => at("dimension").add(new Option(id, id)));
-  known.forEach(({ id, label }) => topics.set(id, label));
-}
-
-async function fillReports() {
-  const { documents } = await get("/v1/documents");
-  const years = [...new Set(documents.map(({ year }) => year).filter(Boolean))].sort((a, b) => b - a);
-  years.forEach((year) => at("year").add(new Option(year, year)));
-  documents.forEach(({ id, unit }) => units.set(id, unit));
-  at("reports").replaceChildren(...documents.map(showReport));
-}
-
-function showReport({ title, publisher, year, page_count: pages, unit, passages, problem_pages: problems }) {
-  const name = UNITS[unit];
-  const facts = [publisher, year, `${pages} ${name}`, `${passages} 段`, problems.length && `${problems.length} ${name}不可读`];
-  return el("li", "", el("span", "", title), el("small", "", facts.filter(Boolean).join(" · ")));
-}
-
-async function start() {
-  connect();
-  const filled = await Promise.allSettled([fillTaxonomy(), fillReports()]);
-  const failed = filled.find(({ status }) => status === "rejected");
-  if (failed) showProblem(failed.reason);
-  fromAddress();
-  await run();
-}
-
-start();
+connect();

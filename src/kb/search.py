@@ -42,6 +42,9 @@ LOOKED_AT = 50
 SPARE = 10
 """How many passages more are looked at, where some of the first may have to make room for those of other banks."""
 
+MARKED = 1.1
+"""The rarity of words that are marked: a word that stands in every third passage has this."""
+
 COMPARED = 50
 """How many of the best passages are compared with the question's tokens; more change nothing among the first ten."""
 
@@ -206,6 +209,16 @@ class Library:
             found = self._find(query, row, filters, self._about_banks)
             fused, ranked, _ = self._in_order(found)
             return self._to_hits(found, self._choose(found, ranked, top), fused)
+
+    def words_of(self, query: str) -> tuple[str, ...]:
+        """What to mark in a text for a question: its banks, its words and their synonyms, but for those that stand in
+        every third passage."""
+        with self._lock:
+            asked = self._understand(query)
+            clues = clues_of(self._bare(query, asked), self._synonyms.current())
+            words = dict.fromkeys(word for clue in clues for way in (clue.words, *clue.others) for word in way)
+            rare = [word for word in words if self._derived.lexical.rarity(word) >= MARKED]
+        return (*asked.banks, *rare)
 
     def weigh_words(self, found: Found) -> dict[str, float]:
         """The words of a question, and those of its synonyms, each with its rarity in the corpus."""

@@ -1,0 +1,71 @@
+"""What a view was asked: question and filters, and the addresses of the same with a little changed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from kb.records import FILTERS, Filters
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter that is set, and the address without it."""
+
+    name: str
+    value: str
+    without: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, which may be empty, and its filters as their user named them, at the address `path`."""
+
+    path: str
+    question: str = ""
+    filters: Filters = Filters()
+
+    def address(self, path: str = "", **more: object) -> str:
+        """The address of this, at `path` if one is given, with `more` parameters, those that are empty left out."""
+        given: list[tuple[str, object]] = [("q", self.question)] if self.question else []
+        given += [(name, value) for name in FILTERS for value in getattr(self.filters, name)]
+        given += [(name, value) for name, value in more.items() if value]
+        return (path or self.path) + (f"?{urlencode(given)}" if given else "")
+
+    def having(self, name: str, value: object) -> "Asked":
+        """The same with one more filter."""
+        values = dict.fromkeys([*getattr(self.filters, name), value])
+        return replace(self, filters=replace(self.filters, **{name: tuple(values)}))
+
+    def lacking(self, name: str, value: object) -> "Asked":
+        """The same without one filter."""
+        values = tuple(each for each in getattr(self.filters, name) if each != value)
+        return replace(self, filters=replace(self.filters, **{name: values}))
+
+    def toggled(self, name: str, value: object) -> "Asked":
+        """The same with a filter, or without it where it is set."""
+        return self.lacking(name, value) if value in getattr(self.filters, name) else self.having(name, value)
+
+    def narrowed(self, name: str, value: object) -> "Asked":
+        """The same with one value of a filter in the place of what it was."""
+        narrowed: dict[str, Any] = {name: (value,)}
+        return replace(self, filters=replace(self.filters, **narrowed)) if value else self
+
+    def only(self, **filters: object) -> "Asked":
+        """The same question with these filters in place of all."""
+        return replace(self, filters=Filters(**{name: (value,) for name, value in filters.items() if value}))  # type: ignore[arg-type]
+
+    @property
+    def bare(self) -> "Asked":
+        """The same without filters."""
+        return replace(self, filters=Filters())
+
+    @property
+    def pairs(self) -> list[tuple[str, object]]:
+        """Each filter that is set, with its name."""
+        return [(name, value) for name in FILTERS for value in getattr(self.filters, name)]
+
+    def chips(self) -> Iterator[Chip]:
+        """The filters that are set, each with the way out of it."""
+        for name, value in self.pairs:
+            yield Chip(name, str(value), self.lacking(name, value).address())

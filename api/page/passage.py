@@ -1,0 +1,79 @@
+"""One passage where it stands: its page, its neighbours there, why it was found, what its tags come from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from api.page.asked import Asked
+from api.page.excerpts import Excerpt, Source, of_hit, of_stored
+from kb.links import successor
+from kb.records import Field, Hit, HitScores, Tag
+from kb.search import Library
+from kb.show import FIELDS, SOURCES
+from kb.store import StoredPassage
+
+LOOKED_AT = 50
+"""Among so many of the best passages it is told why one was found."""
+
+LEAD = 36
+"""Characters of the other passages of a page that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """How a passage was found: its place among the best, and its scores."""
+
+    rank: int
+    scores: HitScores
+
+
+def passage_context(library: Library, asked: Asked, identity: str, page: int, quote: str) -> dict[str, Any]:
+    """What the view of a passage shows, on one of its report's pages. Raises NotFound."""
+    store = library.store
+    stored = store.passage(identity)
+    found = hit_for(library, asked, identity)
+    excerpt = excerpt_of(stored, found, quote)
+    here = page or (excerpt.source.pages or stored.passage.pages or (1,))[0]
+    here = min(max(here, 1), max(stored.document.page_count, 1))
+    beside = [each.passage for each in store.passages_of(stored.document.id) if here in each.passage.pages]
+    problems = {number: why for of, number, why in store.problem_pages() if of == stored.document.id}
+    return {
+        "stored": stored,
+        "excerpt": excerpt,
+        "page": here,
+        "problem": problems.get(here, ""),
+        "beside": [(each, each.text[:LEAD]) for each in beside],
+        "why": Why(found.rank, found.scores) if found and found.scores else None,
+        "tags": [
+            (FIELDS[tag.field], tag, reasons(tag)) for tag in stored.passage.tags if tag.field is not Field.MENTION
+        ],
+        "figures": store.figures([stored.row]),
+        "later": successor(store, stored),
+        "topics": library.catalogue.taxonomy.topics,
+        "dimensions": library.catalogue.taxonomy.dimensions,
+    }
+
+
+def hit_for(library: Library, asked: Asked, identity: str) -> Hit | None:
+    """How a question found a passage, or one that says the same; None where it is not among the best."""
+    if not asked.question:
+        return None
+    result = library.search(asked.question, LOOKED_AT, asked.filters, explain=True)
+    return next(
+        (hit for hit in result.hits if identity in (hit.passage.id, *(twin.passage.id for twin in hit.also))), None
+    )
+
+
+def excerpt_of(stored: StoredPassage, found: Hit | None, quote: str) -> Excerpt:
+    """The passage with the words that matter in it: those that were quoted, else those that answer best."""
+    passage, source = stored.passage, Source(stored.document, stored.passage.pages, (), stored.passage.id)
+    if quote and quote in passage.text:
+        return Excerpt(passage, quote, source, passage.banks)
+    if found and found.passage.id == passage.id:
+        return of_hit(found)
+    whole = of_stored(stored)
+    return Excerpt(passage, passage.text, whole.source, passage.banks)
+
+
+def reasons(tag: Tag) -> list[tuple[str, str]]:
+    """Where a tag comes from, for people: what kind of place, and what was seen there."""
+    return [(SOURCES.get(reason.source, reason.source), reason.detail) for reason in tag.reasons]

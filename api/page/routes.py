@@ -1,0 +1,242 @@
+"""The views: question, evidence, banks, grid, cases, library. Parameters → kb → a template."""
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse
+
+from api.metrics import OfMetrics
+from api.page.asked import Asked
+from api.page.charts import radar, shade
+from api.page.excerpts import by_bank, of_findings, of_held, of_hit, of_stored, pool
+from api.page.facets import facets_of, matches
+from api.page.passage import passage_context
+from api.page.render import render, speech
+from api.routes import OfShelf, PassageId, ReadFilters, describe_documents, describe_failure
+from kb.answer import ask
+from kb.bank_profile import bank_profile
+from kb.errors import IndexMissing, NothingMatches
+from kb.evidence import gather
+from kb.grid import Columns, Rows, make_grid
+from kb.holdings import bank_entries, browse, holdings
+from kb.records import Filters
+from kb.search import Library
+
+views = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+SHOWN = 20
+"""Excerpts, passages or cases that a view shows at once."""
+
+MOST_BANKS, MOST_POINTS = 200, 20
+"""All that an answer may have."""
+
+NEAREST = 10
+"""Passages that are shown where no evidence is left."""
+
+COMPARED = 4
+"""Banks that a radar takes: more lines cannot be told apart."""
+
+GRID_ROWS = 30
+
+Number = Annotated[int, Query(ge=0, le=10**6)]
+Words = Annotated[str, Query(max_length=2000)]
+
+
+def read_asked(*beside: str) -> Any:  # noqa: ANN401
+    """The question and filters of a view that takes some other parameters beside them."""
+
+    def read(request: Request, filters: Annotated[Filters, Depends(ReadFilters("q", *beside))], q: str = "") -> Asked:
+        return Asked(request.url.path, " ".join(q.split()), filters)
+
+    return Depends(read)
+
+
+def labels_of(library: Library) -> dict[str, str]:
+    """What topics and reports are called, by their ids."""
+    topics = {topic.id: topic.label for topic in library.catalogue.taxonomy.topics}
+    return topics | {document.id: document.title for document in library.store.documents()}
+
+
+def about(asked: Asked, library: Library) -> dict[str, Any]:
+    """What every view has: what was asked, and what ids are called."""
+    return {"asked": asked, "question": asked.question, "kept": asked.pairs, "labels": labels_of(library)}
+
+
+@views.get("/")
+def search_view(
+    request: Request,
+    shelf: OfShelf,
+    metrics: OfMetrics,
+    asked: Annotated[Asked, read_asked("passage", "page", "quote", "from")],
+    passage: Words = "",
+    page: Number = 0,
+    quote: Words = "",
+    start: Annotated[int, Query(alias="from", ge=0, le=10**6)] = 0,
+) -> HTMLResponse:
+    """A question with its answer; passages that match filters; one passage; or what can be asked."""
+    begun = time.perf_counter()
+    try:
+        with shelf.borrow() as library:
+            context = about(asked, library)
+            if passage:
+                context |= passage_context(library, asked, passage, page, quote)
+            if asked.question:
+                answer = ask(library, asked.question, asked.filters)
+                metrics.asked(answer)
+                context |= {"answer": answer, "groups": by_bank(answer), "nearest": list(map(of_hit, answer.nearest))}
+                context |= {"words": library.words_of(asked.question)}
+            elif asked.filters:
+                found = browse(library.catalogue, asked.filters, SHOWN, start)
+                context |= {"browsed": [of_stored(one) for one in found.items], "total": found.total, "start": start}
+            elif not passage:
+                context |= {"documents": describe_documents(library.store, library.store.documents())}
+    except IndexMissing:
+        return render(request, "welcome.html", asked=asked, documents=[])
+    milliseconds = round((time.perf_counter() - begun) * 1000)
+    template = "search.html" if asked.question or asked.filters else "passage.html" if passage else "welcome.html"
+    return render(request, template, **context, shown=SHOWN, milliseconds=milliseconds, panel=bool(passage))
+
+
+@views.get("/excerpts")
+def excerpts_part(
+    request: Request,
+    shelf: OfShelf,
+    asked: Annotated[Asked, read_asked("all", "passage", "page", "quote")],
+    all: bool = False,
+) -> HTMLResponse:
+    """The part below an answer: all evidence, what is weak, and by what both can be narrowed."""
+    with shelf.borrow() as library:
+        context = about(asked, library)
+        asked = Asked("/", asked.question, asked.filters)
+        evidence = gather(library, asked.question, Filters())
+        found = pool(evidence, ask(library, asked.question, None, MOST_BANKS, MOST_POINTS))
+        known, reports = library.catalogue.resolve(asked.filters)
+        strong = of_findings(one for one in found if matches(one, known, reports))
+        said = {one.passage.id for one in strong}
+        weak = of_findings(one for one in evidence.weak if matches(one, known, reports) and one.passage.id not in said)
+        facets = facets_of(found, asked, known, reports, context["labels"])
+        nearest = [] if strong else list(map(of_hit, library.search(asked.question, NEAREST, asked.filters).hits))
+        words = library.words_of(asked.question)
+    most = len(strong) if all else SHOWN
+    return render(
+        request,
+        "excerpts.html",
+        **context | {"asked": asked},
+        facets=facets,
+        strong=strong[:most],
+        more=len(strong) - most,
+        total=len(strong),
+        weak=weak,
+        nearest=nearest,
+        words=words,
+    )
+
+
+@views.get("/evidence/{id}")
+def evidence_part(
+    request: Request,
+    shelf: OfShelf,
+    asked: Annotated[Asked, read_asked("page", "quote")],
+    id: PassageId,
+    page: Number = 0,
+    quote: Words = "",
+) -> HTMLResponse:
+    """The panel of one passage: its page, its place, why it was found, its tags."""
+    with shelf.borrow() as library:
+        context = about(Asked("/", asked.question, asked.filters), library)
+        context |= passage_context(library, asked, id, page, quote)
+        words = library.words_of(asked.question) if asked.question else ()
+    return render(request, "evidence.html", **context, words=words)
+
+
+@views.get("/banks")
+def banks_view(
+    request: Request,
+    shelf: OfShelf,
+    asked: Annotated[Asked, read_asked("compare")],
+    compare: list[str] = Query(default=[]),  # noqa: B008
+) -> HTMLResponse:
+    """All banks, and the radar of those that are chosen."""
+    with shelf.borrow() as library:
+        entries = bank_entries(library.catalogue)
+        chosen = list(dict.fromkeys(library.catalogue.bank_names(name)[0] for name in compare))[:COMPARED]
+        names = [side.id for side in library.catalogue.taxonomy.dimensions]
+        by_name = {entry.name: entry.dimensions for entry in entries}
+        drawn = radar(names, {name: by_name.get(name, {}) for name in chosen})
+        context = about(asked, library)
+    return render(
+        request, "banks.html", **context, entries=entries, chosen=chosen, names=names, radar=drawn, most=COMPARED
+    )
+
+
+@views.get("/banks/{name}")
+def bank_view(request: Request, shelf: OfShelf, asked: Annotated[Asked, read_asked()], name: str) -> HTMLResponse:
+    """One bank: its evidence by dimension, topics over the years, cases, figures."""
+    with shelf.borrow() as library:
+        profile = bank_profile(library.catalogue, name)
+        names = [side.id for side in library.catalogue.taxonomy.dimensions]
+        context = about(asked, library)
+    drawn = radar(names, {profile.entry.name: profile.entry.dimensions})
+    quotes = [list(map(of_held, side.quotes)) for side in profile.dimensions]
+    most = max((count for topic in profile.topics for count in topic.years.values()), default=0)
+    context |= {"profile": profile, "quotes": quotes, "radar": drawn, "most": most, "shade": shade}
+    return render(request, "bank.html", **context)
+
+
+@views.get("/grid")
+def grid_view(
+    request: Request,
+    shelf: OfShelf,
+    asked: Annotated[Asked, read_asked("rows", "columns", "top")],
+    rows: Rows = Rows.BANK,
+    columns: Columns | None = None,
+    top: Annotated[int, Query(ge=1, le=100)] = GRID_ROWS,
+) -> HTMLResponse:
+    """Banks or topics by dimensions or years: how much evidence there is for a question, or how much is held."""
+    with shelf.borrow() as library:
+        context = about(asked, library)
+        try:
+            if asked.question:
+                grid = make_grid(library, asked.question, asked.filters, rows, columns, top)
+            else:
+                grid = holdings(library.catalogue, asked.filters, rows, columns, top)
+        except NothingMatches:
+            grid = None
+    most = max((cell.count for row in grid.rows if row.head.key for cell in row.cells), default=0) if grid else 0
+    return render(request, "grid.html", **context, grid=grid, most=most, shade=shade)
+
+
+@views.get("/cases")
+def cases_view(
+    request: Request,
+    shelf: OfShelf,
+    asked: Annotated[Asked, read_asked("from")],
+    start: Annotated[int, Query(alias="from", ge=0, le=10**6)] = 0,
+) -> HTMLResponse:
+    """Cases as cards."""
+    say = speech(request)
+    with shelf.borrow() as library:
+        context = about(asked, library)
+        try:
+            found = library.catalogue.cases(asked.filters, SHOWN, start)
+        except NothingMatches:
+            found = None
+        banks = [(entry.name, entry.name) for entry in bank_entries(library.catalogue) if entry.cases]
+        topics = [(topic.id, say(topic.label)) for topic in library.catalogue.taxonomy.topics]
+        years = sorted({document.year for document in library.store.documents() if document.year}, reverse=True)
+    choices = {"bank": banks, "topic": topics, "year": [(year, year) for year in years]}
+    return render(request, "cases.html", **context, found=found, start=start, shown=SHOWN, choices=choices)
+
+
+@views.get("/library")
+def library_view(request: Request, shelf: OfShelf, asked: Annotated[Asked, read_asked()]) -> HTMLResponse:
+    """The reports, what could not be read, uploads and jobs."""
+    try:
+        with shelf.borrow() as library:
+            documents = describe_documents(library.store, library.store.documents())
+            failures = [describe_failure(failure) for failure in library.store.failures()]
+            generation = library.generation
+    except IndexMissing:
+        documents, failures, generation = [], [], 0
+    return render(request, "library.html", asked=asked, documents=documents, failures=failures, generation=generation)

@@ -1,0 +1,112 @@
+// The library: reports are uploaded, read again and removed by jobs, whose progress is drawn as it is told.
+
+import { api, at, el, t, tell } from "./common.js";
+
+const TASKS = { ingest: "收录", remove: "移除", correct: "更正标签", reindex: "重读" };
+const STATES = { queued: "等待", running: "进行中", done: "完成", failed: "失败", cancelled: "已取消" };
+const STAGES = { waiting: "等待另一个命令写完", reading: "读取", embedding: "嵌入", storing: "存储" };
+const OUTCOMES = { added: "新收录", replaced: "替换旧版", updated: "更新", moved: "改名", unchanged: "没有变化", removed: "已移除", corrected: "已更正", reindexed: "已重读" };
+const ENDED = ["done", "failed", "cancelled"];
+let events = null;
+
+function progressOf({ stage, pages_done: pages, pages_total: allPages, units_done: units, units_total: allUnits }) {
+  if (stage === "reading" && allPages) return [pages, allPages, t("读取 {} / {} 页", pages, allPages)];
+  if (stage === "embedding" && allUnits) return [units, allUnits, t("嵌入 {} / {}", units, allUnits)];
+  return [null, 1, t(STAGES[stage] ?? "")];
+}
+
+/** What a report brought, in one line. */
+function newsOf({ outcome, passages, news }) {
+  if (!news) return [t(OUTCOMES[outcome] ?? "")];
+  const lines = [t(OUTCOMES[outcome] ?? ""), t("{} 段（新 {} 段）", passages, news.new_passages)];
+  if (news.case_count) lines.push(t("新案例 {} 个：{}", news.case_count, news.cases.join("；")));
+  if (news.new_banks.length) lines.push(t("新银行：{}", news.new_banks.join("、")));
+  return lines;
+}
+
+function drawJob(job) {
+  const running = job.state === "running";
+  const line = el("div", { className: "line" }, el("b", {}, job.title || job.file), el("span", {}, `${t(TASKS[job.task])} · ${t(STATES[job.state])}`));
+  if (running) {
+    const [value, max, text] = progressOf(job.progress);
+    const bar = el("progress", { max, ariaLabel: t("进度") });
+    if (value !== null) bar.value = value;
+    line.append(bar, el("small", {}, text));
+  }
+  if (job.state === "done") line.append(...newsOf(job).filter(Boolean).map((text) => el("small", {}, text)));
+  if (job.reason) line.append(el("small", { className: "failed" }, job.reason));
+  if (job.state === "done" && job.document && job.task !== "remove") line.append(el("a", { href: `/?${new URLSearchParams({ report: job.document })}` }, t("看段落")));
+  if (!ENDED.includes(job.state) && at("main").dataset.write) {
+    const cancel = el("button", { type: "button", disabled: job.cancelling }, t("取消"));
+    cancel.addEventListener("click", () => act(`/v1/jobs/${job.id}`, "DELETE"));
+    line.append(cancel);
+  }
+  line.append(el("small", { className: "quiet" }, new Date(job.ended || job.begun || job.asked).toLocaleString(), job.by ? ` · ${job.by}` : ""));
+  return el("li", { id: `job-${job.id}`, className: job.state }, line);
+}
+
+function showJob(job) {
+  const [fresh, place] = [drawJob(job), at(`job-${job.id}`)];
+  if (place) place.replaceWith(fresh);
+  else at("jobs")?.prepend(fresh);
+  at("no-jobs").hidden = true;
+}
+
+/** Asks for a job and shows it. */
+async function act(address, method, body) {
+  try {
+    showJob(await (await api(address, { method, body })).json());
+  } catch (error) {
+    tell(error.message);
+  }
+}
+
+function upload(files) {
+  for (const file of files) {
+    const body = new FormData();
+    body.append("file", file);
+    act("/v1/documents", "POST", body);
+  }
+}
+
+/** One connection tells of all jobs; when one has ended, the list of reports is fetched anew. */
+function follow() {
+  events?.close();
+  events = new EventSource("/v1/jobs/events");
+  events.onmessage = async ({ data }) => {
+    if (!at("jobs")) return events.close();
+    const job = JSON.parse(data);
+    const known = at(`job-${job.id}`);
+    const wasRunning = !known || !ENDED.includes(known.className);
+    showJob(job);
+    if (ENDED.includes(job.state) && wasRunning) await refreshReports();
+  };
+}
+
+async function refreshReports() {
+  const response = await fetch("/library", { headers: { Accept: "text/html" } });
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("reports");
+  if (fresh && at("reports")) at("reports").replaceWith(fresh);
+}
+
+export async function connectLibrary() {
+  events?.close();
+  const drop = at("drop");
+  if (!at("jobs")) return;
+  drop?.addEventListener("dragover", (event) => (event.preventDefault(), drop.classList.add("over")));
+  drop?.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop?.addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    upload(event.dataTransfer.files);
+  });
+  drop?.querySelector("input").addEventListener("change", ({ target }) => (upload(target.files), (target.value = "")));
+  at("main").querySelector(".library").addEventListener("click", ({ target }) => {
+    const { reindex, remove, title } = target.closest("button")?.dataset ?? {};
+    if (reindex) act(`/v1/documents/${reindex}/reindex`, "POST");
+    if (remove && confirm(t("移除《{}》和它的全部段落？", title))) act(`/v1/documents/${remove}`, "DELETE");
+  });
+  const { jobs } = await (await api("/v1/jobs?limit=30")).json().catch(() => ({ jobs: [] }));
+  jobs.reverse().forEach(showJob);
+  follow();
+}
