@@ -41,6 +41,12 @@ class Excerpt:
         """Whether nothing is left out of the passage."""
         return len(self.quote) >= len(self.passage.text)
 
+    @property
+    def at(self) -> str:
+        """Where the words stand in the passage's text, as addresses have it: 12-96; empty for the whole passage."""
+        start = self.passage.text.find(self.quote)
+        return "" if self.whole or start < 0 else f"{start}-{start + len(self.quote)}"
+
 
 @dataclass(frozen=True, slots=True)
 class BankGroup:

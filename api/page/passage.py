@@ -26,12 +26,12 @@ class Why:
     scores: HitScores
 
 
-def passage_context(library: Library, asked: Asked, identity: str, page: int, quote: str) -> dict[str, Any]:
+def passage_context(library: Library, asked: Asked, identity: str, page: int, place: str) -> dict[str, Any]:
     """What the view of a passage shows, on one of its report's pages. Raises NotFound."""
     store = library.store
     stored = store.passage(identity)
     found = hit_for(library, asked, identity)
-    excerpt = excerpt_of(stored, found, quote)
+    excerpt = excerpt_of(stored, found, place)
     here = page or (excerpt.source.pages or stored.passage.pages or (1,))[0]
     here = min(max(here, 1), max(stored.document.page_count, 1))
     beside = [each.passage for each in store.passages_of(stored.document.id) if here in each.passage.pages]
@@ -63,11 +63,12 @@ def hit_for(library: Library, asked: Asked, identity: str) -> Hit | None:
     )
 
 
-def excerpt_of(stored: StoredPassage, found: Hit | None, quote: str) -> Excerpt:
+def excerpt_of(stored: StoredPassage, found: Hit | None, place: str) -> Excerpt:
     """The passage with the words that matter in it: those that were quoted, else those that answer best."""
     passage, source = stored.passage, Source(stored.document, stored.passage.pages, (), stored.passage.id)
-    if quote and quote in passage.text:
-        return Excerpt(passage, quote, source, passage.banks)
+    start, _, end = place.partition("-")
+    if end and int(start) < int(end) <= len(passage.text):
+        return Excerpt(passage, passage.text[int(start) : int(end)], source, passage.banks)
     if found and found.passage.id == passage.id:
         return of_hit(found)
     whole = of_stored(stored)

@@ -36,12 +36,12 @@ def english() -> Mapping[str, str]:
 
 def say_chinese(text: str, *values: object) -> str:
     """The text, with its values filled in."""
-    return text.format(*values)
+    return text.format(*values) if values else text
 
 
 def say_english(text: str, *values: object) -> str:
     """The same in English; what has no English, as the names of topics of the user's own, stays Chinese."""
-    return english().get(text, text).format(*values)
+    return say_chinese(english().get(text, text), *values)
 
 
 def speaks_english(request: Request) -> bool:
@@ -109,7 +109,7 @@ def show_problem(request: Request, problem: Problem, headers: Mapping[str, str] 
         return None
     kind = problem.type.rsplit(":", 1)[-1]
     question = request.query_params.get("q", "")
-    bare = Asked(request.url.path, question).address() if request.url.query else ""
+    bare = Asked(request.url.path, question).address() if request.url.query and kind != "blank" else ""
     response = render(request, "problem.html", problem.status, problem=problem, kind=kind, question=question, bare=bare)
     response.headers.update(headers or {})
     return response

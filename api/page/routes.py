@@ -26,7 +26,10 @@ from kb.search import Library
 views = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 SHOWN = 20
-"""Excerpts, passages or cases that a view shows at once."""
+"""Passages or cases that a view shows at once."""
+
+LISTED = 12
+"""Excerpts that are listed below an answer at first."""
 
 MOST_BANKS, MOST_POINTS = 200, 20
 """All that an answer may have."""
@@ -40,7 +43,8 @@ COMPARED = 4
 GRID_ROWS = 30
 
 Number = Annotated[int, Query(ge=0, le=10**6)]
-Words = Annotated[str, Query(max_length=2000)]
+PassageOf = Annotated[str, Query(max_length=200)]
+Place = Annotated[str, Query(pattern=r"^(\d{1,6}-\d{1,6})?$")]
 
 
 def read_asked(*beside: str) -> Any:  # noqa: ANN401
@@ -68,10 +72,10 @@ def search_view(
     request: Request,
     shelf: OfShelf,
     metrics: OfMetrics,
-    asked: Annotated[Asked, read_asked("passage", "page", "quote", "from")],
-    passage: Words = "",
+    asked: Annotated[Asked, read_asked("passage", "page", "at", "from")],
+    passage: PassageOf = "",
     page: Number = 0,
-    quote: Words = "",
+    at: Place = "",
     start: Annotated[int, Query(alias="from", ge=0, le=10**6)] = 0,
 ) -> HTMLResponse:
     """A question with its answer; passages that match filters; one passage; or what can be asked."""
@@ -80,7 +84,7 @@ def search_view(
         with shelf.borrow() as library:
             context = about(asked, library)
             if passage:
-                context |= passage_context(library, asked, passage, page, quote)
+                context |= passage_context(library, asked, passage, page, at)
             if asked.question:
                 answer = ask(library, asked.question, asked.filters)
                 metrics.asked(answer)
@@ -102,7 +106,7 @@ def search_view(
 def excerpts_part(
     request: Request,
     shelf: OfShelf,
-    asked: Annotated[Asked, read_asked("all", "passage", "page", "quote")],
+    asked: Annotated[Asked, read_asked("all", "passage", "page", "at")],
     all: bool = False,
 ) -> HTMLResponse:
     """The part below an answer: all evidence, what is weak, and by what both can be narrowed."""
@@ -118,7 +122,7 @@ def excerpts_part(
         facets = facets_of(found, asked, known, reports, context["labels"])
         nearest = [] if strong else list(map(of_hit, library.search(asked.question, NEAREST, asked.filters).hits))
         words = library.words_of(asked.question)
-    most = len(strong) if all else SHOWN
+    most = len(strong) if all else LISTED
     return render(
         request,
         "excerpts.html",
@@ -137,15 +141,15 @@ def excerpts_part(
 def evidence_part(
     request: Request,
     shelf: OfShelf,
-    asked: Annotated[Asked, read_asked("page", "quote")],
+    asked: Annotated[Asked, read_asked("page", "at")],
     id: PassageId,
     page: Number = 0,
-    quote: Words = "",
+    at: Place = "",
 ) -> HTMLResponse:
     """The panel of one passage: its page, its place, why it was found, its tags."""
     with shelf.borrow() as library:
         context = about(Asked("/", asked.question, asked.filters), library)
-        context |= passage_context(library, asked, id, page, quote)
+        context |= passage_context(library, asked, id, page, at)
         words = library.words_of(asked.question) if asked.question else ()
     return render(request, "evidence.html", **context, words=words)
 

@@ -4,7 +4,7 @@ const words = JSON.parse(document.getElementById("words").textContent);
 
 /** A text in the reader's language, its {} filled in. */
 export function t(text, ...values) {
-  return values.reduce((said, value) => said.replace("{}", value), words[text] ?? text);
+  return values.reduce((said, value) => said.replace("{}", () => value), words[text] ?? text);
 }
 
 export const at = (id) => document.getElementById(id);

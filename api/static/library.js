@@ -46,9 +46,10 @@ function drawJob(job) {
 }
 
 function showJob(job) {
+  if (!at("jobs")) return; // another view is shown by now
   const [fresh, place] = [drawJob(job), at(`job-${job.id}`)];
   if (place) place.replaceWith(fresh);
-  else at("jobs")?.prepend(fresh);
+  else at("jobs").prepend(fresh);
   at("no-jobs").hidden = true;
 }
 
@@ -106,7 +107,7 @@ export async function connectLibrary() {
     if (reindex) act(`/v1/documents/${reindex}/reindex`, "POST");
     if (remove && confirm(t("移除《{}》和它的全部段落？", title))) act(`/v1/documents/${remove}`, "DELETE");
   });
-  const { jobs } = await (await api("/v1/jobs?limit=30")).json().catch(() => ({ jobs: [] }));
+  const { jobs } = await api("/v1/jobs?limit=30").then((told) => told.json()).catch(() => ({ jobs: [] }));
   jobs.reverse().forEach(showJob);
-  follow();
+  if (at("jobs")) follow();
 }

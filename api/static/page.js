@@ -1,6 +1,6 @@
 // The page: views are fetched from the server and put in place without a reload; the panel, the keyboard, light and dark.
 
-import { api, at, copy, followJob, kept, send, t, tell } from "./common.js";
+import { api, at, copy, el, followJob, send, t, tell } from "./common.js";
 import { connectAsk, remember } from "./ask.js";
 import { connectBasket, cited, markTaken, toggleBasket, toggleTaken } from "./basket.js";
 import { connectLibrary } from "./library.js";
@@ -92,6 +92,7 @@ async function openPanel(address) {
   choose(id);
   panel.hidden = false;
   panel.closest(".search")?.classList.add("with-panel");
+  if (!panel.childElementCount) panel.append(...Array.from({ length: 4 }, () => el("div", { className: "skeleton" })));
   const found = await fetchView(`/evidence/${encodeURIComponent(id)}?${parameters}`);
   const article = found?.querySelector(".evidence, .problem");
   if (!article) return;
