@@ -31,7 +31,7 @@ up: $(STAMP)     ## index corpus/ and serve page and API
 	$(BIN)/kb serve --index $(INDEX) --port $(PORT)
 
 test: $(DEV)     ## all tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(DEV)    ## ruff, mypy strict, import direction
 	$(BIN)/ruff check .

@@ -1,36 +1,53 @@
 """What tests share: a cache of their own, and the sample corpus ingested once."""
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 
+sys.modules["tests.conftest"] = sys.modules[__name__]  # one module, one encoder, by whatever name tests import it
 SHARED = os.environ.get("KB_TESTS_FOLDER")  # of the process that started this one, where tests run side by side
 CACHE = Path(SHARED or tempfile.mkdtemp(prefix="kb-tests-"))
 os.environ |= {"KB_CACHE": str(CACHE), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "200"}
 os.environ["KB_TESTS_FOLDER"] = str(CACHE)
 os.environ["KB_HOSTS"] = "testserver"  # what starlette's test client calls the application
+if "PYTEST_XDIST_WORKER" in os.environ:  # side by side, more threads only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from kb.build import Outcome, ingest  # noqa: E402  (the settings above must stand before kb reads them)
-from kb.embed import Encoder, open_encoder  # noqa: E402
+from kb import cli, model  # noqa: E402  (the settings above must stand before kb reads them)
+from kb.build import Outcome, ingest  # noqa: E402
+from kb.cli.common import err, out  # noqa: E402
+from kb.embed import PACKAGED_NAMES, Encoder, PackagedE5, Rows, open_encoder  # noqa: E402
 from kb.search import Library  # noqa: E402
-from kb.settings import Settings  # noqa: E402
+from kb.settings import Settings, load_settings  # noqa: E402
 
 hypothesis_settings.register_profile("kb", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("kb")
 
 ROOT = Path(__file__).parent.parent
 CORPUS = ROOT / "corpus"
+
+LONGEST = (
+    "cli faults jobs hostile shared adapt api embed guard page retag watch evaluate picture years tag pool ocr grid"
+    " lock boxes derived backup links confidence late fuzz"
+).split()
+"""The files of tests that take longest, in the order in which they are begun, so that none runs on alone at the end.
+Of the first three, which are begun at once, one ingests the sample corpus, and the others do not wait for it."""
 
 
 class Silent:
@@ -62,14 +79,52 @@ class Quick:
     queries = passages
 
 
+class Remembering(PackagedE5):
+    """The packaged encoder, which embeds the same texts once: each new index asks for those of the topics, 4 s."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._known: dict[tuple[str, ...], Rows] = {}
+
+    def passages(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> Rows:
+        known = self._known.get(tuple(texts))
+        if known is None:
+            known = self._known[tuple(texts)] = super().passages(texts, on_progress)
+        return known.copy()
+
+
 @cache
-def encoder() -> Encoder:
+def encoder() -> Remembering:
     """The packaged encoder, unpacked once for all tests."""
-    return open_encoder("", CACHE)
+    return Remembering(CACHE)
+
+
+def shared_encoder(name: str, folder: Path) -> Encoder:
+    """What `open_encoder` gives; the packaged one in the tests' cache is the one of all tests."""
+    return encoder() if name in PACKAGED_NAMES and folder == CACHE else open_encoder(name, folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_encoder() -> Iterator[None]:
+    """Applications and commands of this process take that one too, instead of loading their own."""
+    with patch.object(model, "open_encoder", shared_encoder):
+        yield
 
 
 def run_kb(*words: object, folder: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own."""
+    """The command line as in a process of its own, but in this one: there each command takes a second to start, and
+    more to load the model. A server needs its own: it takes the signals and the logging of its process."""
+    if words[:1] == ("serve",):
+        return start_kb(*words, folder=folder, **env)
+    command = ["kb", *map(str, words)]
+    stdout, stderr = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
+    with as_a_process(command, folder, env), redirect_stdout(stdout), redirect_stderr(stderr):
+        status = exit_status()
+    return subprocess.CompletedProcess(command, status, written(stdout), written(stderr))
+
+
+def start_kb(*words: object, folder: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, for tests of what only a process has."""
     return subprocess.run(
         [sys.executable, "-m", "kb.cli", *map(str, words)],
         capture_output=True,
@@ -82,9 +137,54 @@ def run_kb(*words: object, folder: Path = ROOT, **env: str) -> subprocess.Comple
     )
 
 
+@contextmanager
+def as_a_process(command: list[str], folder: Path, env: dict[str, str]) -> Iterator[None]:
+    """What a process has of its own: words, environment, working folder, settings, the width of what it prints."""
+    with (
+        chdir(folder),
+        patch.dict(os.environ, env),
+        patch.object(sys, "argv", command),
+        patch.object(sys.modules["__main__"], "__package__", ""),  # else messages call the command by pytest's name
+        patch.object(sys, "excepthook", sys.excepthook),  # typer sets its own
+    ):
+        load_settings.cache_clear()
+        widths = out.width, err.width
+        out.width = err.width = int(os.environ["COLUMNS"])
+        try:
+            yield
+        finally:
+            out.width, err.width = widths
+            load_settings.cache_clear()
+
+
+def exit_status() -> int:
+    """Run the command line to its end; what it does not catch is printed, as by Python."""
+    try:
+        cli.main()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except Exception:  # the process would end so
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def written(stream: io.TextIOWrapper) -> str:
+    """What was written to a stream, with the ends of lines that subprocess gives."""
+    stream.flush()
+    stream.buffer.seek(0)
+    return io.TextIOWrapper(stream.buffer, "utf-8").read()
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than there are cores, since many tests wait for processes and clocks."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in the order above, then the others."""
+    order = {f"test_{name}": at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 def pytest_unconfigure() -> None:
@@ -108,14 +208,19 @@ def library_settings() -> Settings:
 
 @pytest.fixture
 def copied_settings(library_settings: Settings, tmp_path: Path) -> Settings:
-    """A copy of that index, to be written to, without what other tests left there: figures, logs, notes of locks."""
+    """A copy of that index, to be written to."""
+    return copy_index(library_settings, tmp_path)
+
+
+def copy_index(settings: Settings, folder: Path) -> Settings:
+    """Settings whose index is a copy in a folder, without what tests left there: figures, logs, notes of locks."""
     kept = {"kb.sqlite", "kb.sqlite-wal", "derived"}
     shutil.copytree(
-        library_settings.index,
-        tmp_path / "index",
-        ignore=lambda folder, names: set(names) - kept if Path(folder) == library_settings.index else set(),
+        settings.index,
+        folder / "index",
+        ignore=lambda within, names: set(names) - kept if Path(within) == settings.index else set(),
     )
-    return library_settings.model_copy(update={"index": tmp_path / "index"})
+    return settings.model_copy(update={"index": folder / "index"})
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The command line as its users call it: in a process of its own, with its exit status and what it prints."""
+"""The command line as its users call it: its exit status and what it prints, also in a process of its own."""
 
 import csv
 import io
@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pdfs
@@ -18,8 +19,9 @@ import pyarrow.parquet
 import pytest
 from jsonschema import validate
 
+from kb.cli import main
 from kb.settings import Settings
-from tests.conftest import CORPUS, ROOT, run_kb
+from tests.conftest import CORPUS, ROOT, run_kb, start_kb
 
 QUESTION = "银行怎么解决金融科技人才短缺"
 
@@ -291,7 +293,7 @@ def test_a_settings_file_or_cache_that_cannot_be_used(index: Path, tmp_path: Pat
     done = run_kb("search", "银行", "--index", index, folder=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "kb.toml" in done.stderr
-    done = run_kb("search", "银行", "--index", index, KB_CACHE="/dev/null/cache")
+    done = start_kb("search", "银行", "--index", index, KB_CACHE="/dev/null/cache")  # this process has one
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "KB_CACHE" in done.stderr
 
@@ -340,6 +342,38 @@ def test_an_index_damaged_in_its_middle_is_named(copied_settings: Settings) -> N
         done = run_kb(*words, "--index", copied_settings.index)
         assert done.returncode == 1, words
         assert "kb.sqlite" in done.stderr and "Traceback" not in done.stderr, words
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["search", QUESTION, "--top", "2"], 0),
+        (["ask", QUESTION, "--json"], 0),
+        (["status", "--json"], 0),
+        (["ingest", "missing.pdf"], 1),
+        (["export"], 0),
+        (["eval", "missing.jsonl"], 1),
+        (["adapt", "--gold", "missing.jsonl"], 2),
+        (["compare", QUESTION], 0),
+        (["quote", "nope"], 1),
+        (["page", "nope", "-o", "nope.png"], 1),
+        (["saved", "list", "--json"], 0),
+        (["key", "list", "--json"], 0),
+        (["backup", "missing.zip", "--check"], 1),
+        (["watch", "--once", "--digest", "html", "."], 2),
+        (["sing"], 2),
+    ],
+)
+def test_a_process_of_its_own_says_the_same(index: Path, words: list[str], status: int) -> None:
+    """Each group of commands, beside `run_kb`, which runs all other tests' commands in this process."""
+    alone, here = start_kb(*words, KB_INDEX=str(index)), run_kb(*words, KB_INDEX=str(index))
+    assert (alone.returncode, here.returncode) == (status, status)
+    assert (alone.stdout, alone.stderr.replace("python -m kb.cli", "kb")) == (here.stdout, here.stderr)
+
+
+def test_the_installed_command_is_the_one_that_is_tested() -> None:
+    [entry] = entry_points(group="console_scripts", name="kb")
+    assert entry.load() is main
 
 
 def test_help_teaches_every_command() -> None:

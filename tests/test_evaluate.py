@@ -3,7 +3,6 @@
 import json
 import random
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import log2
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from kb.cli import main
 from kb.errors import BadInput
 from kb.evaluate import (
     Evidence,
@@ -29,7 +27,7 @@ from kb.gate import Run, check_tolerance, compare, last_run_file, read_run, writ
 from kb.records import Document, Filters, Hit, Kind, Passage
 from kb.search import Library
 from kb.settings import Settings
-from tests.conftest import CORPUS, run_kb
+from tests.conftest import CORPUS, run_kb, start_kb
 
 GOLD = CORPUS / "gold.jsonl"
 
@@ -229,27 +227,23 @@ def test_a_gold_file_with_the_same_id_twice_is_refused(tmp_path: Path) -> None:
 class Done:
     """What a command did."""
 
-    status: object
+    status: int
     out: str
     err: str
 
 
 class Gate:
-    """Commands on a copy of the index, in this process, and a gold file of the facts and of what nothing answers."""
+    """Commands on a copy of the index, and a gold file of the facts and of what nothing answers."""
 
-    def __init__(self, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    def __init__(self, settings: Settings, folder: Path) -> None:
         self.index, self.gold = settings.index, folder / "gold.jsonl"
-        self._monkeypatch, self._capsys = monkeypatch, capsys
         lines = GOLD.read_text("utf-8").splitlines()
         chosen = [line for line in lines if json.loads(line)["type"] == "fact" or not json.loads(line)["answers"]]
         self.gold.write_text("\n".join(chosen), "utf-8")
 
     def kb(self, *words: object) -> Done:
-        self._monkeypatch.setattr(sys, "argv", ["kb", *map(str, words), "--index", str(self.index)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = self._capsys.readouterr()
-        return Done(ended.value.code or 0, told.out, told.err)
+        done = run_kb(*words, "--index", self.index)
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def eval(self, *words: object) -> Done:
         return self.kb("eval", self.gold, *words)
@@ -264,8 +258,8 @@ class Gate:
 
 
 @pytest.fixture
-def gate(copied_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Gate:
-    return Gate(copied_settings, tmp_path, monkeypatch, capsys)
+def gate(copied_settings: Settings, tmp_path: Path) -> Gate:
+    return Gate(copied_settings, tmp_path)
 
 
 def test_an_index_that_lost_a_report_fails_until_that_is_accepted(gate: Gate) -> None:
@@ -368,8 +362,8 @@ def test_runs_and_options_that_cannot_be_used_are_one_line(gate: Gate, tmp_path:
 def test_exit_statuses_of_the_process(gate: Gate, tmp_path: Path) -> None:
     gate.eval("-o", tmp_path / "run.json")
     words = "eval", gate.gold, "--index", gate.index, "--against", tmp_path / "run.json"
-    assert run_kb(*words).returncode == 0
+    assert start_kb(*words).returncode == 0
     gate.lose_a_report()
-    failed = run_kb(*words)
+    failed = start_kb(*words)
     assert (failed.returncode, failed.stderr.count("\n")) == (1, 1)
     assert "fell from" in failed.stderr and "Traceback" not in failed.stderr

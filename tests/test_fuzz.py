@@ -3,6 +3,7 @@
 `scripts/fuzz_readers.py` does the same for as long as it is let.
 """
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,15 +87,39 @@ def test_any_text_is_cut_into_pieces_of_it(text: str, suffix: str, tmp_path_fact
     pdfs.check_spans(blocks_to_passages(written.blocks, written.pages, "0" * 64, lambda _: False), written.pages)
 
 
-def test_many_short_paragraphs_take_time_in_proportion() -> None:
-    def seconds(count: int) -> float:
-        page = Page(1, 0.0, 0.0, "一" * count, (), "text")
-        blocks = [Block(Kind.TEXT, (Piece(1, at, at + 1, "一"),)) for at in range(count)]
-        start = time.process_time()
-        assert blocks_to_passages(blocks, [page], "0" * 64, lambda _: False)
-        return time.process_time() - start
+def cut(count: int) -> float:
+    """Cut so many paragraphs of one character; the seconds that it takes."""
+    page = Page(1, 0.0, 0.0, "一" * count, (), "text")
+    blocks = [Block(Kind.TEXT, (Piece(1, at, at + 1, "一"),)) for at in range(count)]
+    start = time.process_time()
+    assert blocks_to_passages(blocks, [page], "0" * 64, lambda _: False)
+    return time.process_time() - start
 
-    assert seconds(80_000) < 20 * seconds(10_000)
+
+def test_many_short_paragraphs_take_steps_in_proportion() -> None:
+    def calls(count: int) -> int:
+        """Calls of functions, and steps of generators."""
+        found = 0
+
+        def follow(*_: object) -> None:
+            nonlocal found
+            found += 1
+
+        before = sys.getprofile()
+        sys.setprofile(follow)
+        try:
+            cut(count)
+        finally:
+            sys.setprofile(before)
+        return found
+
+    assert calls(16_000) < 9 * calls(2_000)
+
+
+def test_many_short_paragraphs_take_time_in_proportion() -> None:
+    """Copies count too, which are no calls. Sixteen times as many may take thrice as long for each, and a busy machine
+    has further tries: were it quadratic, each would be too slow."""
+    assert any(cut(40_000) < 3 * 16 * cut(2_500) for _ in range(3))
 
 
 @SAME_EACH_TIME

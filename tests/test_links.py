@@ -12,7 +12,7 @@ from kb.links import FLOOR, live_version, successor
 from kb.settings import Settings
 from kb.store import Store, StoredPassage
 from tests import pdfs
-from tests.conftest import CACHE, Silent, encoder, run_kb
+from tests.conftest import CACHE, Quick, Silent, encoder, run_kb
 
 TALENT = (
     "青岛农商银行推出行内认证，员工考取数据分析资格，可以计入行政、营销、风控等序列的晋升条件，两年来共有三百人通过。"
@@ -58,11 +58,11 @@ def test_ids_survive_reading_again(settings: Settings, tmp_path: Path) -> None:
     pdfs.two_columns(tmp_path / "report.pdf")
     found = []
     for force in (False, True):
-        assert not ingest([tmp_path / "report.pdf"], settings, encoder, Silent(), force).failed
+        assert not ingest([tmp_path / "report.pdf"], settings, Quick, Silent(), force).failed
         with opened(settings) as store:
             found.append([one.passage.id for one in store.live_passages()])
     elsewhere = settings.model_copy(update={"index": tmp_path / "other"})
-    assert not ingest([tmp_path / "report.pdf"], elsewhere, encoder, Silent()).failed
+    assert not ingest([tmp_path / "report.pdf"], elsewhere, Quick, Silent()).failed
     with opened(elsewhere) as store:
         found.append([one.passage.id for one in store.live_passages()])
     assert found[0] and found[0] == found[1] == found[2]

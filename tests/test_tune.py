@@ -2,20 +2,18 @@
 
 import json
 import random
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from kb.cli import main
 from kb.errors import BadInput
 from kb.evaluate import Question, evaluate, load_gold, summarise
 from kb.records import Filters
 from kb.search import Library
 from kb.settings import Settings
 from kb.tune import DENSE, LEXICAL, WEIGHTS, choose_threshold, choose_weight, folds, tune
-from tests.conftest import CORPUS, encoder
+from tests.conftest import CORPUS, encoder, run_kb
 
 GOLD = CORPUS / "gold.jsonl"
 
@@ -99,16 +97,12 @@ def test_too_few_questions_are_refused(library: Library) -> None:
         tune(library, [question for question in load_gold(GOLD) if question.evidence][:4])
 
 
-def test_the_command_advises_and_keeps_nothing(
-    library_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_advises_and_keeps_nothing(library_settings: Settings, tmp_path: Path) -> None:
     index = library_settings.index
 
-    def kb(*words: object) -> tuple[object, str]:
-        monkeypatch.setattr(sys, "argv", ["kb", "eval", *map(str, words), "--index", str(index)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code or 0, capsys.readouterr().out
+    def kb(*words: object) -> tuple[int, str]:
+        done = run_kb("eval", *words, "--index", index)
+        return done.returncode, done.stdout
 
     gold = tmp_path / "gold.jsonl"
     lines = [line for line in GOLD.read_text("utf-8").splitlines() if json.loads(line)["type"] in ("fact", "none")]
