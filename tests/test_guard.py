@@ -65,6 +65,9 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("GET", "/v1/documents/{id}/tables"): Role.READ,
     ("GET", "/v1/documents/{id}/tables/{number}"): Role.READ,
     ("GET", "/v1/documents/{id}/pages/{number}.png"): Role.READ,
+    ("GET", "/v1/passages"): Role.READ,
+    ("GET", "/v1/banks"): Role.READ,
+    ("GET", "/v1/banks/{name}"): Role.READ,
     ("GET", "/v1/passages/{id}"): Role.READ,
     ("GET", "/v1/figures"): Role.READ,
     ("GET", "/v1/cases"): Role.READ,
@@ -73,8 +76,10 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("GET", "/v1/jobs"): Role.READ,
     ("GET", "/v1/jobs/{id}"): Role.READ,
     ("GET", "/v1/jobs/{id}/events"): Role.READ,
+    ("GET", "/v1/jobs/events"): Role.READ,
     ("POST", "/v1/quotes"): Role.READ,
     ("POST", "/v1/documents"): Role.WRITE,
+    ("POST", "/v1/documents/{id}/reindex"): Role.WRITE,
     ("DELETE", "/v1/documents/{id}"): Role.WRITE,
     ("PUT", "/v1/passages/{id}/tags"): Role.WRITE,
     ("DELETE", "/v1/passages/{id}/tags"): Role.WRITE,
@@ -128,8 +133,9 @@ def test_every_operation_is_in_the_matrix() -> None:
 
 @pytest.mark.parametrize("caller", [None, *Role], ids=str)
 def test_every_operation_lets_in_its_roles_and_nobody_else(
-    settings: Settings, secrets: dict[Role, str], caller: Role | None
+    settings: Settings, secrets: dict[Role, str], caller: Role | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(limits, "STREAM_SECONDS", 0.02)  # that of all jobs ends by nothing else
     client = client_of(settings, follow_redirects=False)
     headers = bearer(secrets[caller]) if caller else {}
     for (method, template), needed in NEEDED.items():
@@ -173,12 +179,25 @@ def test_addresses_that_are_written_otherwise_are_not_open(path: str) -> None:
     assert role_needed("GET", path) is not None and role_needed("POST", path) is not None
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/static/page.js", "/healthz", "/p/0000"])
-def test_the_shell_of_the_page_is_open_and_shows_no_report(
-    settings: Settings, secrets: dict[Role, str], path: str
-) -> None:
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/static/page.js", "/healthz", "/p/0000"])
+def test_what_shows_no_report_is_open(settings: Settings, secrets: dict[Role, str], path: str) -> None:
     answer = client_of(settings, follow_redirects=False).get(path)
     assert answer.status_code in (200, 307) or kind(answer) == "index-missing"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/?q=x", "/excerpts?q=x", "/evidence/0", "/banks", "/banks/x", "/grid", "/cases", "/library"]
+)
+def test_views_need_a_key_and_show_the_form_that_takes_one(
+    settings: Settings, secrets: dict[Role, str], path: str
+) -> None:
+    client = client_of(settings)
+    answer = client.get(path)
+    assert (answer.status_code, kind(answer)) == (401, "key-missing")
+    shown = client.get(path, headers={"Accept": "text/html"})
+    assert shown.status_code == 401 and shown.headers["www-authenticate"].startswith("Bearer")
+    assert 'id="key"' in shown.text and 'type="password"' in shown.text
+    assert client.get(path, headers=bearer(secrets[Role.READ])).status_code != 401
 
 
 def test_web_sockets_are_closed(settings: Settings) -> None:
@@ -463,9 +482,9 @@ def test_requests_without_key_are_counted_for_their_address(settings: Settings, 
     app = create_app(settings.model_copy(update={"rate": 3}))
     client = TestClient(app, client=("10.1.1.1", 5))
     assert [client.get("/v1/session").status_code for _ in range(4)] == [401, 401, 401, 429]
-    assert client.get("/").status_code == 429
+    assert client.get("/docs").status_code == 429
     assert client.get("/v1/session", headers=bearer(secrets[Role.READ])).status_code == 200
-    assert TestClient(app, client=("10.1.1.2", 5)).get("/").status_code == 200
+    assert TestClient(app, client=("10.1.1.2", 5)).get("/docs").status_code == 200
 
 
 def test_who_is_alone_on_the_machine_is_not_slowed_unless_told(settings: Settings) -> None:
@@ -495,13 +514,18 @@ def test_a_body_that_is_too_large_is_refused(settings: Settings) -> None:
     assert kind(answer) == "index-missing"  # a body in pieces arrives whole
 
 
+BARE = FastAPI()
+"""An application without views: its problems are told as to programs."""
+BARE.state.show_problem = lambda *_: None
+
+
 class Ask:
     """A request whose body comes in pieces that a test sends."""
 
     def __init__(self, method: str, path: str, body: bool = False, caller: str = "desk") -> None:
         self.scope: dict[str, Any] = {
             "type": "http", "method": method, "path": path, "query_string": b"", "state": {"counted": caller},
-            "scheme": "http", "server": ("127.0.0.1", 80),
+            "scheme": "http", "server": ("127.0.0.1", 80), "app": BARE,
             "headers": [(b"host", b"localhost"), *([(b"transfer-encoding", b"chunked")] if body else [])],
         }  # fmt: skip
         self.pieces: asyncio.Queue[Message] = asyncio.Queue()
@@ -847,27 +871,42 @@ def test_who_reads_the_log_slowly_stops_no_request(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no Chromium: none on the path, and KB_CHROMIUM is not set")
-def test_the_page_asks_for_a_key_and_goes_on_with_it(copied_settings: Settings) -> None:
-    _, secret = KeyRing(copied_settings.index).add("desk", Role.READ)
+def test_the_page_asks_for_a_key_and_shows_what_its_role_may(copied_settings: Settings) -> None:
+    ring = KeyRing(copied_settings.index)
+    secrets = {role: ring.add(f"{role} desk", role)[1] for role in (Role.READ, Role.WRITE)}
     with serving(copied_settings) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page()
         page.goto(f"{address}/?q={quote(QUESTION)}")
         field = page.get_by_label("访问密钥")
         expect(field).to_be_visible()
-        assert page.locator(".bank, #reports li").count() == 0
+        assert page.locator(".bank, .reports, .excerpt").count() == 0
         field.fill("kb_00000000_" + "0" * 64)
         field.press("Enter")
         expect(page.locator("#refused")).to_have_text("密钥无效或已停用。")
-        field.fill(secret)
+        field.fill(secrets[Role.READ])
         field.press("Enter")
-        expect(page.locator(".bank h2").first).to_contain_text("银行")
-        expect(page.locator("#reports li")).not_to_have_count(0)
-        expect(field).to_be_hidden()
-        page.locator(".point").first.get_by_role("link", name="原页").click()  # its picture is fetched with the cookie
-        expect(page.locator("figure.page img").first).to_have_js_property("complete", True)
-        assert page.locator("figure.page img").first.evaluate("(image) => image.naturalWidth") > 300
+        expect(page.locator(".found > .bank h2").first).to_contain_text("银行")
+        expect(field).to_have_count(0)
+        expect(page.locator("footer")).to_contain_text("read desk")
+        page.locator(".found .excerpt a.open").first.click()  # its picture is fetched with the cookie
+        picture = page.locator("#evidence figure.page img")
+        assert picture.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 300
+        assert page.locator(".correct").count() == 0
         assert page.evaluate("document.cookie") == ""
+        page.get_by_role("link", name="资料库").first.click()
+        expect(page.locator("#reports tbody tr")).to_have_count(4)
+        assert page.locator("#drop, [data-remove], [data-reindex]").count() == 0
+
+        page.get_by_role("button", name="退出").click()
+        expect(field).to_be_visible()
+        field.fill(secrets[Role.WRITE])
+        field.press("Enter")
+        expect(page.locator("#drop")).to_be_visible()
+        expect(page.locator("[data-remove]")).to_have_count(4)
+        page.goto(f"{address}/?q={quote(QUESTION)}")
+        page.locator(".found .excerpt a.open").first.click()
+        expect(page.locator(".correct")).to_have_count(1)
         browser.close()
 
 

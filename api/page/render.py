@@ -90,6 +90,7 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
         "caller": getattr(request.state, "caller", ""),
         "question": "",
         "kept": (),
+        "words": (),
     }
     html = environment().get_template(template).render(base | context)
     return HTMLResponse(html, status, headers={"Vary": "Cookie"})

@@ -13,7 +13,7 @@ from api.page.excerpts import by_bank, of_findings, of_held, of_hit, of_stored, 
 from api.page.facets import facets_of, matches
 from api.page.passage import passage_context
 from api.page.render import render, speech
-from api.routes import OfShelf, PassageId, ReadFilters, describe_documents, describe_failure
+from api.routes import Name, OfShelf, PassageId, ReadFilters, describe_documents, describe_failure
 from kb.answer import ask
 from kb.bank_profile import bank_profile
 from kb.errors import IndexMissing, NothingMatches
@@ -28,8 +28,8 @@ views = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 SHOWN = 20
 """Passages or cases that a view shows at once."""
 
-LISTED = 12
-"""Excerpts that are listed below an answer at first."""
+LISTED, WEAK = 12, 4
+"""Excerpts, and weak ones, that are listed below an answer at first."""
 
 MOST_BANKS, MOST_POINTS = 200, 20
 """All that an answer may have."""
@@ -122,16 +122,17 @@ def excerpts_part(
         facets = facets_of(found, asked, known, reports, context["labels"])
         nearest = [] if strong else list(map(of_hit, library.search(asked.question, NEAREST, asked.filters).hits))
         words = library.words_of(asked.question)
-    most = len(strong) if all else LISTED
+    totals = len(strong), len(weak)
+    if not all:
+        strong, weak = strong[:LISTED], weak[:WEAK]
     return render(
         request,
         "excerpts.html",
         **context | {"asked": asked},
         facets=facets,
-        strong=strong[:most],
-        more=len(strong) - most,
-        total=len(strong),
+        strong=strong,
         weak=weak,
+        totals=totals,
         nearest=nearest,
         words=words,
     )
@@ -159,19 +160,20 @@ def banks_view(
     request: Request,
     shelf: OfShelf,
     asked: Annotated[Asked, read_asked("compare")],
-    compare: list[str] = Query(default=[]),  # noqa: B008
+    compare: Annotated[tuple[Name, ...], Query(max_length=50)] = (),
 ) -> HTMLResponse:
     """All banks, and the radar of those that are chosen."""
     with shelf.borrow() as library:
         entries = bank_entries(library.catalogue)
-        chosen = list(dict.fromkeys(library.catalogue.bank_names(name)[0] for name in compare))[:COMPARED]
+        asked_for = list(dict.fromkeys(library.catalogue.bank_names(name)[0] for name in compare))
+        chosen = asked_for[:COMPARED]
         names = [side.id for side in library.catalogue.taxonomy.dimensions]
         by_name = {entry.name: entry.dimensions for entry in entries}
         drawn = radar(names, {name: by_name.get(name, {}) for name in chosen})
         context = about(asked, library)
-    return render(
-        request, "banks.html", **context, entries=entries, chosen=chosen, names=names, radar=drawn, most=COMPARED
-    )
+    context |= {"entries": entries, "names": names, "radar": drawn}
+    context |= {"chosen": chosen, "most": COMPARED, "left_out": len(asked_for) > COMPARED}
+    return render(request, "banks.html", **context)
 
 
 @views.get("/banks/{name}")

@@ -55,16 +55,17 @@ function move(from, to) {
   if (to < 0 || to >= items.length || from === to) return;
   items.splice(to, 0, ...items.splice(from, 1));
   write(items);
+  at("basket-items").children[to].querySelector(`button:nth-of-type(${to < from ? 1 : 2}):enabled, button:enabled`).focus();
 }
 
 function drawItem(item, place) {
   const note = el("textarea", { value: item.note, placeholder: t("笔记"), maxLength: 5000, ariaLabel: t("笔记") });
-  note.addEventListener("change", () => {
+  note.addEventListener("input", () => {
     const items = read();
     if (items[place]) items[place].note = note.value;
     kept.write("basket", items);
-    preview();
   });
+  note.addEventListener("change", preview);
   const button = (text, label, act, off = false) => {
     const made = el("button", { type: "button", ariaLabel: label, title: label, disabled: off }, text);
     made.addEventListener("click", act);

@@ -92,17 +92,17 @@ async function refreshReports() {
 
 export async function connectLibrary() {
   events?.close();
-  const drop = at("drop");
-  if (!at("jobs")) return;
-  drop?.addEventListener("dragover", (event) => (event.preventDefault(), drop.classList.add("over")));
-  drop?.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop?.addEventListener("drop", (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    upload(event.dataTransfer.files);
+  const [drop, view] = [at("drop"), at("main").querySelector(".library")];
+  if (!view) return;
+  view.addEventListener("dragover", (event) => (event.preventDefault(), drop?.classList.add("over")));
+  view.addEventListener("dragleave", () => drop?.classList.remove("over"));
+  view.addEventListener("drop", (event) => {
+    event.preventDefault(); // or the browser would open the file
+    drop?.classList.remove("over");
+    if (drop) upload(event.dataTransfer.files);
   });
   drop?.querySelector("input").addEventListener("change", ({ target }) => (upload(target.files), (target.value = "")));
-  at("main").querySelector(".library").addEventListener("click", ({ target }) => {
+  view.addEventListener("click", ({ target }) => {
     const { reindex, remove, title } = target.closest("button")?.dataset ?? {};
     if (reindex) act(`/v1/documents/${reindex}/reindex`, "POST");
     if (remove && confirm(t("移除《{}》和它的全部段落？", title))) act(`/v1/documents/${remove}`, "DELETE");

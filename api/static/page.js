@@ -8,6 +8,7 @@ import { connectLibrary } from "./library.js";
 const main = at("main");
 const VIEWS = /^\/(?:banks(?:\/[^/]+)?|grid|cases|library)?$/;
 let running = new AbortController();
+let shown = ""; // the address whose view is drawn, without what comes after #
 
 // views
 
@@ -33,11 +34,13 @@ export async function go(address, { push = true } = {}) {
     const found = await fetchView(address, signal);
     if (!found) return;
     if (push) history.pushState(null, "", address);
+    shown = location.pathname + location.search;
     document.title = found.title;
     main.replaceChildren(...found.getElementById("main").childNodes);
     replaceQuestion(found);
     document.querySelector(".top nav").replaceWith(found.querySelector(".top nav"));
     if (push) scrollTo(0, 0);
+    if (push && document.activeElement !== at("q")) main.focus({ preventScroll: true });
     mount();
   } catch (error) {
     if (error.name !== "AbortError") throw error;
@@ -82,20 +85,23 @@ async function loadPart(place, address) {
 
 async function openPanel(address) {
   const wanted = new URL(address, location.href);
+  const from = new URLSearchParams(location.search).get("from"); // a passage is opened where a list is
+  if (from) wanted.searchParams.set("from", from);
   const panel = at("evidence");
-  if (!panel) return go(address);
+  if (!panel) return go(wanted.href);
   const parameters = new URLSearchParams(wanted.search);
   const id = parameters.get("passage");
   parameters.delete("passage");
   parameters.delete("from");
-  history.pushState(null, "", address);
+  history.pushState(null, "", wanted);
+  shown = wanted.pathname + wanted.search;
   choose(id);
   panel.hidden = false;
   panel.closest(".search")?.classList.add("with-panel");
   if (!panel.childElementCount) panel.append(...Array.from({ length: 4 }, () => el("div", { className: "skeleton" })));
   const found = await fetchView(`/evidence/${encodeURIComponent(id)}?${parameters}`);
   const article = found?.querySelector(".evidence, .problem");
-  if (!article) return;
+  if (!article || location.href !== wanted.href) return; // another passage was asked for meanwhile
   panel.replaceChildren(article);
   panel.scrollTop = 0;
   markTaken();
@@ -105,11 +111,13 @@ async function openPanel(address) {
 function closePanel() {
   const panel = document.querySelector(".search.with-panel > #evidence");
   if (!panel || panel.hidden) return false;
-  const address = panel.querySelector("a.close")?.getAttribute("href") ?? "/";
+  const address = new URL(location);
+  for (const name of ["passage", "page", "at"]) address.searchParams.delete(name);
   panel.hidden = true;
   panel.replaceChildren();
   panel.closest(".search").classList.remove("with-panel");
   history.pushState(null, "", address);
+  shown = address.pathname + address.search;
   document.querySelector(".excerpt.current")?.focus();
   return true;
 }
@@ -258,7 +266,9 @@ function connect() {
   document.addEventListener("submit", onSubmit);
   document.addEventListener("keydown", onKey);
   document.addEventListener("change", ({ target }) => target.form?.id === "narrow" && target.form.requestSubmit());
-  addEventListener("popstate", () => go(location.href, { push: false }));
+  addEventListener("popstate", () => {
+    if (location.pathname + location.search !== shown) go(location.href, { push: false }); // else only #… changed
+  });
   at("theme").addEventListener("click", () => {
     const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
     document.documentElement.dataset.theme = dark ? "light" : "dark";
@@ -269,6 +279,7 @@ function connect() {
     location.reload();
   });
   at("open-help").addEventListener("click", () => at("help").showModal());
+  shown = location.pathname + location.search;
   connectAsk(go);
   connectBasket();
   if (matchMedia("(pointer: fine)").matches && !location.search && location.pathname === "/") at("q").focus();
