@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
@@ -436,7 +436,11 @@ class Listening:
     async def _send(self, message: MutableMapping[str, Any]) -> None:
         self.text += message.get("body", b"").decode()
 
-    def leave(self) -> None:
+    def __enter__(self) -> "Listening":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Leave, also where the test has failed: the application ends only when nobody listens."""
         self._leaves.set()
         self._done.result(SECONDS)
 
@@ -449,15 +453,19 @@ class Listening:
 
 def test_one_stream_tells_of_all_jobs(client: TestClient, settings: Settings, pdf: bytes) -> None:
     earlier = ended(client, upload(client, "先.txt", f"{TEXT}先。".encode())["id"])
-    with writing(settings.index, "a test"):
+    with ExitStack() as held:
+        held.enter_context(writing(settings.index, "a test"))
         first = upload(client, "流.pdf", pdf)
         in_stage(client, first["id"], "waiting")
-        stream = Listening(client)
-        until(lambda: stream.events, "the job that runs already")
-        second = upload(client, "后.txt", f"{TEXT}后。".encode())
-        until(lambda: len({event["id"] for event in stream.events}) == 2, "the job that is queued")
-    until(lambda: sum(event["state"] == "done" for event in stream.events) == 2, "the ends of both")
-    stream.leave()
+        with Listening(client) as stream:
+            until(lambda: stream.events, "the job that runs already")
+            second = upload(client, "后.txt", f"{TEXT}后。".encode())
+            until(lambda: len({event["id"] for event in stream.events}) == 2, "the job that is queued")
+            held.close()
+            until(
+                lambda: len({event["id"] for event in stream.events if event["state"] == "done"}) == 2,
+                "the ends of both",
+            )
     for queued, states in ((first, ["running", "done"]), (second, ["queued", "running", "done"])):
         told = [event for event in stream.events if event["id"] == queued["id"]]
         found = list(dict.fromkeys(event["state"] for event in told))
@@ -466,9 +474,8 @@ def test_one_stream_tells_of_all_jobs(client: TestClient, settings: Settings, pd
     assert earlier["id"] not in stream.text
 
     last = next(line[4:] for line in stream.text.splitlines()[::-1] if line.startswith("id: "))
-    again = Listening(client, last)  # as a browser whose connection was cut
-    until(lambda: second["id"] in again.text, "a job that ended in between")
-    again.leave()
+    with Listening(client, last) as again:  # as a browser whose connection was cut
+        until(lambda: second["id"] in again.text, "a job that ended in between")
     assert earlier["id"] not in again.text or earlier["ended"] >= last
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.page.asked import Asked
-from api.page.excerpts import Excerpt, Source, of_hit, of_stored
+from api.page.excerpts import Excerpt, of_citation
+from kb.cite import cite
 from kb.links import successor
 from kb.records import Field, Hit, HitScores, Tag
 from kb.search import Library
@@ -31,8 +32,8 @@ def passage_context(library: Library, asked: Asked, identity: str, page: int, pl
     store = library.store
     stored = store.passage(identity)
     found = hit_for(library, asked, identity)
-    excerpt = excerpt_of(stored, found, place)
-    here = page or (excerpt.source.pages or stored.passage.pages or (1,))[0]
+    excerpt = excerpt_of(library, stored, found, place)
+    here = page or excerpt.source.pages[0]
     here = min(max(here, 1), max(stored.document.page_count, 1))
     beside = [each.passage for each in store.passages_of(stored.document.id) if here in each.passage.pages]
     problems = {number: why for of, number, why in store.problem_pages() if of == stored.document.id}
@@ -63,16 +64,18 @@ def hit_for(library: Library, asked: Asked, identity: str) -> Hit | None:
     )
 
 
-def excerpt_of(stored: StoredPassage, found: Hit | None, place: str) -> Excerpt:
-    """The passage with the words that matter in it: those that were quoted, else those that answer best."""
-    passage, source = stored.passage, Source(stored.document, stored.passage.pages, (), stored.passage.id)
-    start, _, end = place.partition("-")
-    if end and int(start) < int(end) <= len(passage.text):
-        return Excerpt(passage, passage.text[int(start) : int(end)], source, passage.banks)
-    if found and found.passage.id == passage.id:
-        return of_hit(found)
-    whole = of_stored(stored)
-    return Excerpt(passage, passage.text, whole.source, passage.banks)
+def excerpt_of(library: Library, stored: StoredPassage, found: Hit | None, place: str) -> Excerpt:
+    """The passage with the words that matter in it, found again on their pages: those that were quoted, else those that
+    answer best, else all. Raises QuoteNotFound."""
+    passage = stored.passage
+    start, end = 0, len(passage.text)
+    first, _, last = place.partition("-")
+    if last and int(first) < int(last) <= end:
+        start, end = int(first), int(last)
+    elif found and found.passage.id == passage.id:
+        start, end = found.quote_at, found.quote_at + len(found.quote)
+    citation = cite(library.store, stored.document, passage, start, end)
+    return Excerpt(passage, citation.quote, of_citation(citation), passage.banks)
 
 
 def reasons(tag: Tag) -> list[tuple[str, str]]:
