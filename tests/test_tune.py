@@ -97,8 +97,8 @@ def test_too_few_questions_are_refused(library: Library) -> None:
         tune(library, [question for question in load_gold(GOLD) if question.evidence][:4])
 
 
-def test_the_command_advises_and_keeps_nothing(library_settings: Settings, tmp_path: Path) -> None:
-    index = library_settings.index
+def test_the_command_advises_and_keeps_nothing(copied_settings: Settings, tmp_path: Path) -> None:
+    index = copied_settings.index  # other processes of tests open the shared one, with side files of SQLite
 
     def kb(*words: object) -> tuple[int, str]:
         done = run_kb("eval", *words, "--index", index)
@@ -107,7 +107,7 @@ def test_the_command_advises_and_keeps_nothing(library_settings: Settings, tmp_p
     gold = tmp_path / "gold.jsonl"
     lines = [line for line in GOLD.read_text("utf-8").splitlines() if json.loads(line)["type"] in ("fact", "none")]
     gold.write_text("\n".join(lines), "utf-8")
-    with Library.open(library_settings, encoder()):  # SQLite's side files are there before and after
+    with Library.open(copied_settings, encoder()):  # SQLite's side files are there before and after
         before = sorted(index.rglob("*"))
         status, told = kb(gold, "--tune")
         assert status == 0 and "KB_DENSE_WEIGHT=" in told and "dense_weight = " in told
