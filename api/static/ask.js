@@ -92,7 +92,7 @@ export function connectAsk(go) {
   box.addEventListener("blur", close);
   box.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
-    if (event.key === "Escape") close();
+    if (event.key === "Escape") event.preventDefault(), close(); // the browser would empty the box
     if (event.key === "ArrowDown" && list.hidden) return event.preventDefault(), show();
     if (list.hidden) return;
     if (event.key === "ArrowDown") event.preventDefault(), choose(chosen + 1);

@@ -250,7 +250,7 @@ function onKey(event) {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || at("help").open) return;
   const typing = event.target.closest("input, select, textarea");
   if (typing ? event.key !== "Escape" : !(event.key in KEYS)) return;
-  if (typing) return typing.blur();
+  if (typing) return event.preventDefault(), typing.blur(); // the browser would empty the question
   if (event.key.startsWith("Arrow") && !document.querySelector(".excerpt.current")) return; // they scroll
   if (event.key === "Enter" && !event.target.matches(".excerpt")) return;
   event.preventDefault();
