@@ -22,6 +22,7 @@ from pybtex.database import parse_string
 
 from api.app import create_app
 from api.schemas import QUESTION
+from kb.keys import KeyRing, Role
 from kb.settings import Settings
 from tests import pdfs
 from tests.conftest import copy_index
@@ -422,6 +423,10 @@ def test_quotes_of_two_searches_are_ordered_noted_and_given_out(page: Page, addr
     for words in (*quotes, "放进第三章", title, "参考文献"):
         assert "".join(words.split()) in "".join(text.split())
 
+    page.once("dialog", lambda asked: asked.dismiss())  # it has a note
+    items.nth(0).get_by_role("button", name="取出").click()
+    assert basket_quotes(page) == [third, second, first]
+    page.once("dialog", lambda asked: asked.accept())
     items.nth(0).get_by_role("button", name="取出").click()
     assert basket_quotes(page) == [second, first]
     expect(page.locator("#basket-count")).to_have_text("2")
@@ -780,3 +785,25 @@ def test_the_documentation_shows_and_tries_every_endpoint(page: Page, address: s
     quoting.get_by_label("QuoteRequest").fill(f'{{"quotes": [{{"passage_id": "{found}"}}], "format": "gbt7714"}}')
     quoting.get_by_role("button", name="Try it").click()
     expect(quoting.locator("form pre")).to_contain_text("[R]")
+
+
+def test_a_key_is_asked_for_and_a_session_ends(copied_settings: Settings, browser: Browser) -> None:
+    keyed = copied_settings.model_copy(update={"keys": "required"})
+    _, secret = KeyRing(keyed.index).add("desk", Role.READ)
+    with serving(keyed) as address, browser.new_page() as page:
+        requests: list[str] = []
+        page.on("request", lambda asked: requests.append(asked.url))
+        page.goto(address)
+        page.get_by_role("combobox").click()
+        page.get_by_role("combobox").fill("人才")
+        expect(page.get_by_label("访问密钥")).to_be_visible()
+        expect(page.get_by_role("combobox")).to_have_value("人才")
+        assert len(requests) < 20  # it does not ask again and again
+        page.get_by_label("访问密钥").fill(secret)
+        page.get_by_role("button", name="进入").click()
+        expect(page.get_by_role("heading", name="问报告，得原文")).to_be_visible()
+        open_answer(page, address)
+        page.on("dialog", lambda asked: asked.accept())
+        page.get_by_role("button", name="退出").click()
+        expect(page.get_by_label("访问密钥")).to_be_visible()
+        assert page.evaluate("Object.keys(localStorage).length") == 0

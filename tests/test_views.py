@@ -129,6 +129,11 @@ def test_no_link_of_a_problem_leads_elsewhere(client: TestClient, path: str) -> 
     assert links and not [link for link in links if "elsewhere" in link]
 
 
+def test_nor_does_one_of_a_request_that_is_turned_away(client: TestClient) -> None:
+    sent = client.post("http://testserver//elsewhere.example/x?y=1", headers={"Sec-Fetch-Site": "cross-site"})
+    assert sent.status_code == 403 and "elsewhere" not in sent.text.partition("<main")[2].partition("</main")[0]
+
+
 def test_marks_are_set_around_escaped_words() -> None:
     assert mark("<b>人才</b>、人才荒", ["人才"]) == "&lt;b&gt;<mark>人才</mark>&lt;/b&gt;、<mark>人才</mark>荒"
     assert mark("AI与ai", ["ai"]) == "<mark>AI</mark>与<mark>ai</mark>"
@@ -216,6 +221,15 @@ def test_a_choice_leads_to_as_many_excerpts_as_it_counts(client: TestClient, fin
             total = re.search(r"全部摘录 (\d+) 条", shown)
             assert total and int(total[1]) == choice.count, choice
             assert 'aria-current="true"' in shown
+
+
+@pytest.mark.parametrize("filters", ["dimension=技术", "year=2021", "bank=青岛银行&bank=成都银行", "topic=talent"])
+def test_below_an_answer_stands_all_that_it_has_under_filters_too(client: TestClient, filters: str) -> None:
+    asked = f"q={QUESTION}&{filters}"
+    answered = Elements(client.get(f"/?{asked}").text).found
+    listed = Elements(client.get(f"/excerpts?all=1&{asked}").text).found
+    above, below = ({one["data-passage"] for _, one in found if "data-passage" in one} for found in (answered, listed))
+    assert above and above <= below
 
 
 def corners(points: str) -> list[tuple[float, ...]]:

@@ -67,6 +67,11 @@ class Asked:
         return replace(self, filters=Filters())
 
     @property
+    def bare_question(self) -> "Asked":
+        """The same filters without a question."""
+        return replace(self, question="")
+
+    @property
     def pairs(self) -> list[tuple[str, object]]:
         """Each filter that is set, with its name."""
         return [(name, value) for name in FILTERS for value in getattr(self.filters, name)]

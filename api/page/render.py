@@ -23,6 +23,7 @@ LANGUAGE, THEME = "kb_language", "kb_theme"
 """Cookies that hold what the reader chose; the page's script sets them."""
 
 THEMES = ("light", "dark")
+VIEWS = frozenset({"/", "/banks", "/grid", "/cases", "/library"})
 ENGLISH = "en"
 Say = Callable[..., str]
 
@@ -93,13 +94,13 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
         "words": (),
     }
     html = environment().get_template(template).render(base | context)
-    return HTMLResponse(html, status, headers={"Vary": "Cookie"})
+    return HTMLResponse(html, status, headers={"Vary": "Accept, Cookie"})
 
 
 def is_view(request: Request) -> bool:
     """Whether a browser asks for a view, rather than a program for data."""
     path = request.scope["path"]
-    outside = ("/v1/", "/static/", "/p/", "/metrics", "/healthz", "/readyz", "/openapi.json")
+    outside = ("/v1/", "/static/", "/metrics", "/healthz", "/readyz", "/openapi.json")
     return not path.startswith(outside) and "text/html" in request.headers.get("accept", "")
 
 
@@ -110,7 +111,8 @@ def show_problem(request: Request, problem: Problem, headers: Mapping[str, str] 
         return None
     kind = problem.type.rsplit(":", 1)[-1]
     question = request.query_params.get("q", "")
-    bare = Asked(request.url.path, question).address() if request.url.query and kind != "blank" else ""
+    path = request.scope["path"]  # one that a link may lead to: //elsewhere is another site
+    bare = Asked(path, question).address() if path in VIEWS and request.url.query else ""
     response = render(request, "problem.html", problem.status, problem=problem, kind=kind, question=question, bare=bare)
     response.headers.update(headers or {})
     return response

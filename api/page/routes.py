@@ -9,11 +9,11 @@ from fastapi.responses import HTMLResponse
 from api.metrics import OfMetrics
 from api.page.asked import Asked
 from api.page.charts import radar, shade
-from api.page.excerpts import by_bank, of_findings, of_held, of_hit, of_stored, pool
+from api.page.excerpts import Excerpt, by_bank, of_findings, of_held, of_hit, of_point, of_stored, pool
 from api.page.facets import facets_of, matches
 from api.page.passage import passage_context
 from api.page.render import render, speech
-from api.routes import Name, OfShelf, PassageId, ReadFilters, describe_documents, describe_failure
+from api.routes import Name, OfShelf, PassageId, ReadFilters, describe_documents, describe_failure, refuse_unknown
 from kb.answer import ask
 from kb.bank_profile import bank_profile
 from kb.errors import IndexMissing, NothingMatches
@@ -21,7 +21,7 @@ from kb.evidence import gather
 from kb.grid import Columns, Rows, make_grid
 from kb.holdings import bank_entries, browse, holdings
 from kb.records import Filters
-from kb.search import Library
+from kb.search import MAX_QUERY, Library
 
 views = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -43,6 +43,7 @@ COMPARED = 4
 GRID_ROWS = 30
 
 Number = Annotated[int, Query(ge=0, le=10**6)]
+Words = Annotated[str, Query(max_length=MAX_QUERY)]
 PassageOf = Annotated[str, Query(max_length=200)]
 Place = Annotated[str, Query(pattern=r"^(\d{1,6}-\d{1,6})?$")]
 
@@ -50,8 +51,18 @@ Place = Annotated[str, Query(pattern=r"^(\d{1,6}-\d{1,6})?$")]
 def read_asked(*beside: str) -> Any:  # noqa: ANN401
     """The question and filters of a view that takes some other parameters beside them."""
 
-    def read(request: Request, filters: Annotated[Filters, Depends(ReadFilters("q", *beside))], q: str = "") -> Asked:
+    def read(request: Request, filters: Annotated[Filters, Depends(ReadFilters("q", *beside))], q: Words = "") -> Asked:
         return Asked(request.url.path, " ".join(q.split()), filters)
+
+    return Depends(read)
+
+
+def read_question(*beside: str) -> Any:  # noqa: ANN401
+    """The question that a view without filters carries along."""
+
+    def read(request: Request, q: Words = "") -> Asked:
+        refuse_unknown(request, ("q", *beside))
+        return Asked(request.url.path, " ".join(q.split()))
 
     return Depends(read)
 
@@ -65,6 +76,11 @@ def labels_of(library: Library) -> dict[str, str]:
 def about(asked: Asked, library: Library) -> dict[str, Any]:
     """What every view has: what was asked, and what ids are called."""
     return {"asked": asked, "question": asked.question, "kept": asked.pairs, "labels": labels_of(library)}
+
+
+def last_page(total: int) -> int:
+    """Where the last page of a list begins, for who asks for one behind it."""
+    return (total - 1) // SHOWN * SHOWN
 
 
 @views.get("/")
@@ -92,11 +108,14 @@ def search_view(
                 context |= {"words": library.words_of(asked.question)}
             elif asked.filters:
                 found = browse(library.catalogue, asked.filters, SHOWN, start)
+                if start and not found.items:
+                    start = last_page(found.total)
+                    found = browse(library.catalogue, asked.filters, SHOWN, start)
                 context |= {"browsed": [of_stored(one) for one in found.items], "total": found.total, "start": start}
             elif not passage:
                 context |= {"documents": describe_documents(library.store, library.store.documents())}
     except IndexMissing:
-        return render(request, "welcome.html", asked=asked, documents=[])
+        return render(request, "welcome.html", asked=asked, documents=[], question=asked.question, kept=asked.pairs)
     milliseconds = round((time.perf_counter() - begun) * 1000)
     template = "search.html" if asked.question or asked.filters else "passage.html" if passage else "welcome.html"
     return render(request, template, **context, shown=SHOWN, milliseconds=milliseconds, panel=bool(passage))
@@ -120,7 +139,9 @@ def excerpts_part(
         said = {one.passage.id for one in strong}
         weak = of_findings(one for one in evidence.weak if matches(one, known, reports) and one.passage.id not in said)
         facets = facets_of(found, asked, known, reports, context["labels"])
-        nearest = [] if strong else list(map(of_hit, library.search(asked.question, NEAREST, asked.filters).hits))
+        said = {one.passage.id for one in (*strong, *weak)}
+        beyond = [one for one in within_filters(library, asked) if one.passage.id not in said]
+        nearest = [] if strong or beyond else nearest_passages(library, asked)
         words = library.words_of(asked.question)
     totals = len(strong), len(weak)
     if not all:
@@ -133,9 +154,24 @@ def excerpts_part(
         strong=strong,
         weak=weak,
         totals=totals,
+        beyond=beyond,
         nearest=nearest,
         words=words,
     )
+
+
+def within_filters(library: Library, asked: Asked) -> list[Excerpt]:
+    """What the answer has where it looks among the passages that match the filters alone: there, more stands out."""
+    if not asked.filters:
+        return []
+    answer = ask(library, asked.question, asked.filters, MOST_BANKS, MOST_POINTS)
+    points = [point for one in answer.evidence for point in one.points]
+    return list({point.citation.passage_id: of_point(point) for point in reversed(points)}.values())[::-1]
+
+
+def nearest_passages(library: Library, asked: Asked) -> list[Excerpt]:
+    """The best passages that match the filters, whatever they are worth."""
+    return list(map(of_hit, library.search(asked.question, NEAREST, asked.filters).hits))
 
 
 @views.get("/evidence/{id}")
@@ -159,7 +195,7 @@ def evidence_part(
 def banks_view(
     request: Request,
     shelf: OfShelf,
-    asked: Annotated[Asked, read_asked("compare")],
+    asked: Annotated[Asked, read_question("compare")],
     compare: Annotated[tuple[Name, ...], Query(max_length=50)] = (),
 ) -> HTMLResponse:
     """All banks, and the radar of those that are chosen."""
@@ -177,7 +213,7 @@ def banks_view(
 
 
 @views.get("/banks/{name}")
-def bank_view(request: Request, shelf: OfShelf, asked: Annotated[Asked, read_asked()], name: str) -> HTMLResponse:
+def bank_view(request: Request, shelf: OfShelf, asked: Annotated[Asked, read_question()], name: str) -> HTMLResponse:
     """One bank: its evidence by dimension, topics over the years, cases, figures."""
     with shelf.borrow() as library:
         profile = bank_profile(library.catalogue, name)
@@ -226,6 +262,9 @@ def cases_view(
         context = about(asked, library)
         try:
             found = library.catalogue.cases(asked.filters, SHOWN, start)
+            if start and not found.items:
+                start = last_page(found.total)
+                found = library.catalogue.cases(asked.filters, SHOWN, start)
         except NothingMatches:
             found = None
         banks = [(entry.name, entry.name) for entry in bank_entries(library.catalogue) if entry.cases]
@@ -236,7 +275,7 @@ def cases_view(
 
 
 @views.get("/library")
-def library_view(request: Request, shelf: OfShelf, asked: Annotated[Asked, read_asked()]) -> HTMLResponse:
+def library_view(request: Request, shelf: OfShelf, asked: Annotated[Asked, read_question()]) -> HTMLResponse:
     """The reports, what could not be read, uploads and jobs."""
     try:
         with shelf.borrow() as library:

@@ -7,7 +7,7 @@ const EARLIER = 30;
 let known = null; // what can be suggested; fetched when the box is first used
 
 async function load() {
-  const [{ banks }, { topics }] = await Promise.all(["/v1/banks", "/v1/taxonomy"].map(async (address) => (await api(address)).json()));
+  const [{ banks }, { topics }] = await Promise.all(["/v1/banks", "/v1/taxonomy"].map(async (address) => (await api(address, { quiet: true })).json()));
   return [
     ...banks.map(({ name, aliases, passages }) => ({
       text: name, names: [name, ...aliases], kind: t("银行 · {} 段", passages), address: `/banks/${encodeURIComponent(name)}`,
@@ -84,7 +84,7 @@ export function connectAsk(go) {
   }
 
   box.addEventListener("focus", async () => {
-    if (known) return;
+    if (known || at("key")) return;
     known = await load().catch(() => null);
     if (known && box.value !== box.defaultValue && document.activeElement === box) show(); // what was typed meanwhile
   });

@@ -5,7 +5,8 @@ import { api, at, copy, el, kept, send, t, tell } from "./common.js";
 const SHOWN = new Set(["txt", "md", "gbt7714", "bibtex"]);
 const key = ({ passage_id: id, quote }) => `${id}\n${quote}`;
 const read = () => kept.read("basket", []);
-let previewing = new AbortController();
+const writing = () => document.activeElement?.matches("#basket-items textarea") ?? false;
+let previewing = new AbortController(), stale = false;
 
 function write(items) {
   kept.write("basket", items);
@@ -19,6 +20,7 @@ const itemOf = ({ dataset }) => ({ passage_id: dataset.passage, quote: dataset.q
 export function toggleTaken(excerpt) {
   const [item, items] = [itemOf(excerpt), read()];
   const without = items.filter((one) => key(one) !== key(item));
+  if (items.some((one) => key(one) === key(item) && one.note) && !confirm(t("取出这条摘录和它的笔记？"))) return;
   const taken = without.length === items.length;
   write(taken ? [...items, item] : without);
   tell(taken ? t("已放进摘录篮") : t("已从摘录篮取出"));
@@ -38,7 +40,9 @@ export function markTaken() {
     excerpt.querySelector(".take")?.setAttribute("aria-pressed", String(taken.has(key(itemOf(excerpt)))));
   });
   at("basket-count").textContent = items.length;
-  if (!at("basket").hidden) draw();
+  if (at("basket").hidden) return;
+  stale = writing(); // what is being typed stays; the list is drawn when it is left
+  if (!stale) draw();
 }
 
 export function toggleBasket(open = at("basket").hidden) {
@@ -48,6 +52,12 @@ export function toggleBasket(open = at("basket").hidden) {
     draw();
     at("basket").querySelector(".close").focus();
   } else at("open-basket").focus();
+}
+
+function takeOut(item, place) {
+  if (read().find((one) => key(one) === key(item))?.note && !confirm(t("取出这条摘录和它的笔记？"))) return;
+  write(read().filter((one) => key(one) !== key(item)));
+  (at("basket-items").children[place]?.querySelector("button:enabled") ?? at("basket").querySelector(".close")).focus();
 }
 
 function move(from, to) {
@@ -61,8 +71,8 @@ function move(from, to) {
 function drawItem(item, place) {
   const note = el("textarea", { value: item.note, placeholder: t("笔记"), maxLength: 5000, ariaLabel: t("笔记") });
   note.addEventListener("input", () => {
-    const items = read();
-    if (items[place]) items[place].note = note.value;
+    const items = read(); // another window may have changed their order
+    items.filter((one) => key(one) === key(item)).forEach((one) => (one.note = note.value));
     kept.write("basket", items);
   });
   note.addEventListener("change", preview);
@@ -76,7 +86,7 @@ function drawItem(item, place) {
     el("span", {}, [item.bank, item.source].filter(Boolean).join(" · ")),
     button("↑", t("上移"), () => move(place, place - 1), place === 0),
     button("↓", t("下移"), () => move(place, place + 1), place === read().length - 1),
-    button("✕", t("取出"), () => write(read().filter((_, at) => at !== place))),
+    button("✕", t("取出"), () => takeOut(item, place)),
   );
   const made = el("li", { draggable: true }, el("blockquote", {}, item.quote), line, note);
   made.addEventListener("dragstart", (event) => {
@@ -93,6 +103,7 @@ function drawItem(item, place) {
 
 function draw() {
   const items = read();
+  stale = false;
   at("basket-empty").hidden = items.length > 0;
   at("basket-out").hidden = !items.length;
   at("basket-items").replaceChildren(...items.map(drawItem));
@@ -115,8 +126,15 @@ async function preview() {
   try {
     at("basket-preview").textContent = await (await file({ signal: previewing.signal })).text();
   } catch (error) {
-    if (error.name !== "AbortError") at("basket-preview").textContent = error.message;
+    if (error.name !== "AbortError") at("basket-preview").textContent = lost(error.message);
   }
+}
+
+/** Why there is no file: quotes whose passages are gone are marked, so that they can be taken out. */
+function lost(reason) {
+  const gone = read().map(({ passage_id: id }) => reason.includes(id));
+  gone.forEach((is, place) => at("basket-items").children[place]?.classList.toggle("failed", is));
+  return gone.some(Boolean) ? t("{} 条摘录已不在库中，已标出；取出后可继续。", gone.filter(Boolean).length) : reason;
 }
 
 async function download() {
@@ -143,8 +161,9 @@ export function connectBasket() {
   at("basket-out").addEventListener("submit", (event) => {
     event.preventDefault();
     event.stopPropagation();
-    download().catch((error) => tell(error.message));
+    download().catch((error) => tell(lost(error.message)));
   });
   at("basket-clear").addEventListener("click", () => confirm(t("清空摘录篮？")) && write([]));
   addEventListener("storage", ({ key: name }) => name === "kb.basket" && markTaken()); // another window changed it
+  at("basket-items").addEventListener("focusout", () => setTimeout(() => !writing() && stale && draw()));
 }

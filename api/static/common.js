@@ -34,7 +34,7 @@ export async function api(address, options = {}) {
     throw new Error(t("服务没有回应，请确认它在运行。"));
   }
   if (response.ok) return response;
-  if (response.status === 401) location.reload(); // the session has ended; the view then asks for a key
+  if (response.status === 401 && !at("key") && !options.quiet) location.reload(); // the view then asks for a key
   const problem = await response.json().catch(() => ({ detail: `HTTP ${response.status}` }));
   throw Object.assign(new Error(problem.detail), { status: response.status });
 }
@@ -63,7 +63,13 @@ export const kept = {
       return otherwise;
     }
   },
-  write: (name, value) => localStorage.setItem(`kb.${name}`, JSON.stringify(value)),
+  write(name, value) {
+    try {
+      localStorage.setItem(`kb.${name}`, JSON.stringify(value));
+    } catch {
+      tell("localStorage"); // the browser keeps nothing here, as told by its user
+    }
+  },
 };
 
 /** Gives `then` a job at each of its changes, until it has ended. */
@@ -74,5 +80,10 @@ export function followJob(id, then) {
     if (["done", "failed", "cancelled"].includes(job.state)) events.close();
     then(job);
   };
-  return events;
+  events.onerror = async () => {
+    if (events.readyState !== EventSource.CLOSED) return; // it connects anew by itself
+    const job = await api(`/v1/jobs/${id}`).then((told) => told.json()).catch(({ message }) => tell(message));
+    if (job) then(job);
+    if (!job?.ended) setTimeout(() => followJob(id, then), 3000);
+  };
 }

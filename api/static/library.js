@@ -48,8 +48,10 @@ function drawJob(job) {
 function showJob(job) {
   if (!at("jobs")) return; // another view is shown by now
   const [fresh, place] = [drawJob(job), at(`job-${job.id}`)];
+  const focused = place?.contains(document.activeElement);
   if (place) place.replaceWith(fresh);
   else at("jobs").prepend(fresh);
+  if (focused) fresh.querySelector("button, a")?.focus();
   at("no-jobs").hidden = true;
 }
 
@@ -62,15 +64,26 @@ async function act(address, method, body) {
   }
 }
 
-function upload(files) {
-  for (const file of files) {
+/** Sends files one after the other. What is refused stays in the list, with its name and the reason. */
+async function upload(files) {
+  for (const file of [...files]) {
+    const line = el("li", {}, el("b", {}, file.name), " ", el("span", {}, t("上传中…")));
+    at("jobs").prepend(line);
+    at("no-jobs").hidden = true;
     const body = new FormData();
     body.append("file", file);
-    act("/v1/documents", "POST", body);
+    try {
+      const job = await (await api("/v1/documents", { method: "POST", body })).json();
+      line.remove();
+      showJob(job);
+    } catch (error) {
+      line.lastChild.replaceWith(el("small", { className: "failed" }, `${t("没有收下")}: ${error.message}`));
+    }
   }
 }
 
-/** One connection tells of all jobs; when one has ended, the list of reports is fetched anew. */
+/** One connection tells of all jobs, and once it is open they are listed, so that none is missed between; when one has
+ * ended, the list of reports is fetched anew. */
 function follow() {
   events?.close();
   events = new EventSource("/v1/jobs/events");
@@ -80,7 +93,17 @@ function follow() {
     const known = at(`job-${job.id}`);
     const wasRunning = !known || !ENDED.includes(known.className);
     showJob(job);
-    if (ENDED.includes(job.state) && wasRunning) await refreshReports();
+    if (!ENDED.includes(job.state) || !wasRunning) return;
+    tell(`${job.title || job.file}: ${t(STATES[job.state])}`);
+    await refreshReports();
+  };
+  events.onopen = async () => {
+    const { jobs } = await api("/v1/jobs?limit=30").then((told) => told.json()).catch(() => ({ jobs: [] }));
+    jobs.reverse().forEach(showJob);
+  };
+  events.onerror = () => {
+    tell(t("连接中断，正在重连"));
+    if (events.readyState === EventSource.CLOSED && at("jobs")) setTimeout(() => at("jobs") && follow(), 5000);
   };
 }
 
@@ -90,7 +113,7 @@ async function refreshReports() {
   if (fresh && at("reports")) at("reports").replaceWith(fresh);
 }
 
-export async function connectLibrary() {
+export function connectLibrary() {
   events?.close();
   const [drop, view] = [at("drop"), at("main").querySelector(".library")];
   if (!view) return;
@@ -107,7 +130,5 @@ export async function connectLibrary() {
     if (reindex) act(`/v1/documents/${reindex}/reindex`, "POST");
     if (remove && confirm(t("移除《{}》和它的全部段落？", title))) act(`/v1/documents/${remove}`, "DELETE");
   });
-  const { jobs } = await api("/v1/jobs?limit=30").then((told) => told.json()).catch(() => ({ jobs: [] }));
-  jobs.reverse().forEach(showJob);
-  if (at("jobs")) follow();
+  follow();
 }

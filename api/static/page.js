@@ -63,7 +63,7 @@ function replaceQuestion(found) {
 /** What a fresh view needs: parts that are loaded behind it, marks on what is in the basket. */
 function mount() {
   document.querySelectorAll("[data-load]").forEach((place) => loadPart(place, place.dataset.load));
-  remember(new URLSearchParams(location.search).get("q"));
+  remember(document.querySelector(".search") && new URLSearchParams(location.search).get("q"));
   connectLibrary();
   markTaken();
   choose(new URLSearchParams(location.search).get("passage"));
@@ -72,18 +72,28 @@ function mount() {
 
 async function loadPart(place, address) {
   const found = await fetchView(address, running.signal).catch(() => null);
-  if (!found || !place.isConnected) return;
+  if (!place.isConnected) return;
   place.removeAttribute("aria-busy");
-  const parts = found.querySelectorAll("[data-into]");
-  if (!parts.length) return place.replaceChildren(...(found.querySelector(".problem")?.childNodes ?? []));
+  const parts = found?.querySelectorAll("[data-into]") ?? [];
+  if (!parts.length) {
+    at("facets").replaceChildren();
+    return place.replaceChildren(...(found?.querySelector(".problem")?.childNodes ?? [missing(() => loadPart(place, address))]));
+  }
   parts.forEach((part) => at(part.dataset.into)?.replaceChildren(...part.childNodes));
   if (matchMedia("(max-width: 56rem)").matches) at("facets").querySelectorAll("details").forEach((facet) => (facet.open = false));
   markTaken();
 }
 
+/** In the place of what did not come: that it did not, and a way to ask again. */
+function missing(again) {
+  const button = el("button", { type: "button" }, t("再试"));
+  button.addEventListener("click", again);
+  return el("p", { className: "note" }, t("没有取到这一部分。"), " ", button);
+}
+
 // the panel of a passage
 
-async function openPanel(address) {
+async function openPanel(address, excerpt = null, how = "pushState") {
   const wanted = new URL(address, location.href);
   const from = new URLSearchParams(location.search).get("from"); // a passage is opened where a list is
   if (from) wanted.searchParams.set("from", from);
@@ -93,16 +103,16 @@ async function openPanel(address) {
   const id = parameters.get("passage");
   parameters.delete("passage");
   parameters.delete("from");
-  history.pushState(null, "", wanted);
+  history[how](null, "", wanted);
   shown = wanted.pathname + wanted.search;
-  choose(id);
+  choose(id, excerpt);
   panel.hidden = false;
   panel.closest(".search")?.classList.add("with-panel");
   if (!panel.childElementCount) panel.append(...Array.from({ length: 4 }, () => el("div", { className: "skeleton" })));
   const found = await fetchView(`/evidence/${encodeURIComponent(id)}?${parameters}`);
   const article = found?.querySelector(".evidence, .problem");
-  if (!article || location.href !== wanted.href) return; // another passage was asked for meanwhile
-  panel.replaceChildren(article);
+  if (location.href !== wanted.href) return; // another passage was asked for meanwhile
+  panel.replaceChildren(article ?? missing(() => openPanel(address)));
   panel.scrollTop = 0;
   markTaken();
   watchPictures();
@@ -136,9 +146,10 @@ function watchPictures() {
 const excerpts = () => [...document.querySelectorAll(".found .excerpt")];
 const current = () => document.querySelector(".excerpt.current") ?? document.querySelector(".evidence.excerpt");
 
-function choose(id) {
+/** Marks the excerpt that was opened; of an address, the first of its passage, unless one of it is marked already. */
+function choose(id, opened = null) {
   if (!id) return;
-  const chosen = excerpts().filter((one) => one.dataset.passage === id);
+  const chosen = opened?.dataset.passage === id ? [opened] : excerpts().filter((one) => one.dataset.passage === id);
   if (chosen.some((one) => one.classList.contains("current"))) return;
   document.querySelectorAll(".excerpt.current").forEach((one) => one.classList.remove("current"));
   chosen[0]?.classList.add("current");
@@ -152,7 +163,7 @@ function step(by) {
   next.classList.add("current");
   next.focus({ preventScroll: true });
   next.scrollIntoView({ block: "center" });
-  if (at("evidence") && !at("evidence").hidden) openPanel(next.querySelector("a.open").href);
+  if (at("evidence") && !at("evidence").hidden) openPanel(next.querySelector("a.open").href, next, "replaceState"); // or Back would walk through them all
 }
 
 async function correct(form, method, body) {
@@ -194,6 +205,13 @@ async function enter(form) {
   }
 }
 
+/** Ends the session; what the browser keeps goes too, where its user says so: others may use it next. */
+async function leave() {
+  if (confirm(t("同时清空这台机器上的摘录篮和问过的问题？"))) localStorage.clear();
+  await api("/v1/session", { method: "DELETE" }).catch(({ message }) => tell(message));
+  location.reload();
+}
+
 // clicks, forms, keys
 
 function onClick(event) {
@@ -204,14 +222,17 @@ function onClick(event) {
   if (button?.matches(".cite")) return cited(excerpt).then(copy).then(() => tell(t("引用已复制（GB/T 7714）")), ({ message }) => tell(message));
   if (button?.matches(".unfold")) return button.closest(".facet").classList.add("all"), button.remove();
   if (button?.matches(".restore")) return correct(button.form, "DELETE");
-  if (button?.id === "leave") return api("/v1/session", { method: "DELETE" }).then(() => location.reload());
+  if (button?.id === "leave") return leave();
   const link = target.closest("a[href]");
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button || link.target || link.hasAttribute("download")) return;
   const { origin, pathname, hash } = new URL(link.href);
   if (origin !== location.origin) return;
   if (link.matches(".panel a.close")) return event.preventDefault(), closePanel();
-  if (link.matches("[data-panel]")) return event.preventDefault(), openPanel(link.href);
-  if (link.matches("[data-more]")) return event.preventDefault(), loadPart(at("excerpts"), link.href);
+  if (link.matches("[data-panel]")) return event.preventDefault(), openPanel(link.href, link.closest(".found .excerpt"));
+  if (link.matches("[data-more]")) {
+    const before = at("excerpts").querySelectorAll(".excerpt").length;
+    return event.preventDefault(), loadPart(at("excerpts"), link.href).then(() => at("excerpts").querySelectorAll(".excerpt")[before]?.focus());
+  }
   if (VIEWS.test(pathname) && !hash) event.preventDefault(), go(link.href);
 }
 
@@ -237,7 +258,7 @@ const KEYS = {
   k: () => step(-1),
   ArrowDown: () => step(1),
   ArrowUp: () => step(-1),
-  Enter: () => document.activeElement?.matches(".excerpt") && openPanel(document.activeElement.querySelector("a.open").href),
+  Enter: () => openPanel(document.activeElement.querySelector("a.open").href, document.activeElement),
   "[": () => document.querySelector("#evidence .pages .before")?.click(),
   "]": () => document.querySelector("#evidence .pages .after")?.click(),
   q: () => current() && toggleTaken(current()),
@@ -252,7 +273,7 @@ function onKey(event) {
   if (typing ? event.key !== "Escape" : !(event.key in KEYS)) return;
   if (typing) return event.preventDefault(), typing.blur(); // the browser would empty the question
   if (event.key.startsWith("Arrow") && !document.querySelector(".excerpt.current")) return; // they scroll
-  if (event.key === "Enter" && !event.target.matches(".excerpt")) return;
+  if (event.key === "Enter" && !event.target.matches(".found .excerpt")) return;
   event.preventDefault();
   KEYS[event.key]();
 }
@@ -282,7 +303,7 @@ function connect() {
   shown = location.pathname + location.search;
   connectAsk(go);
   connectBasket();
-  if (matchMedia("(pointer: fine)").matches && !location.search && location.pathname === "/") at("q").focus();
+  if (matchMedia("(pointer: fine)").matches && !location.search && location.pathname === "/" && !at("key")) at("q").focus();
   mount();
 }
 
