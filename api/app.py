@@ -15,7 +15,6 @@ from api.banks import router as banks_router
 from api.grids import router as grids_router
 from api.guard import Door, Guard, document_guard
 from api.jobs import router as jobs_router
-from api.jobs import uploads as uploads_router
 from api.limits import Limits
 from api.logs import Observe, audit_request, log_request
 from api.metrics import Metrics
@@ -28,6 +27,7 @@ from api.quotes import router as quotes_router
 from api.routes import router
 from api.session import router as session_router
 from api.shelf import Shelf
+from api.uploads import router as uploads_router
 from kb import __version__
 from kb.jobs.runner import Runner
 from kb.picture import Pictures

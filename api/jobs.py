@@ -1,4 +1,4 @@
-"""The endpoints that change the index, each by a job: uploads, re-reading, removals, corrections; and those that
+"""The endpoints that change the index, each by a job: re-reading, removals, corrections; and those that
 follow jobs."""
 
 import asyncio
@@ -7,15 +7,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from errno import ENOSPC
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, File, Form, Header, Path, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from starlette.exceptions import HTTPException
-from starlette.types import Message, Receive
 
 from api.jobs_schemas import JOB, JobDetail, JobList, JobNews, JobProgress, StateName, TagCorrection
 from api.problems import documented, on_kb_error
@@ -23,7 +20,6 @@ from api.routes import INDEX_ERRORS, DocumentId, Limit, Offset, OfShelf, Passage
 from api.schemas import Record, example_of
 from api.shelf import Shelf
 from kb.errors import (
-    BadInput,
     DiskFull,
     IndexBusy,
     IndexDamaged,
@@ -33,13 +29,9 @@ from kb.errors import (
     QueueFull,
     Superseded,
     UnknownName,
-    UploadTooLarge,
-    WrongType,
 )
 from kb.jobs.queue import ENDS, Job, Order, State, Task
 from kb.jobs.runner import Runner
-from kb.jobs.uploads import submit, too_large
-from kb.settings import Settings
 from kb.store import now
 
 ROOM_SECONDS = 30
@@ -66,10 +58,6 @@ class AskingRoute(APIRoute):
 
 router = APIRouter(route_class=AskingRoute)
 
-FIELDS = ("title", "publisher", "year", "kind", "author", "place", "url")
-FIELDS_BYTES = 1 << 16
-"""What a form may have beside its file."""
-
 LOOK_SECONDS = 0.3
 """How often a stream of events looks for a change."""
 
@@ -80,7 +68,6 @@ SEEN_SECONDS = 10
 """A job is told of as done after so long, even where its generation does not appear: the index was taken away."""
 
 JobId = Annotated[str, Path(max_length=200, description="Id of a job.", examples=[JOB])]
-Words = Annotated[str | None, Form(max_length=200)]
 
 
 def runner_of(request: Request) -> Runner:
@@ -106,65 +93,6 @@ def no_parameters(request: Request) -> None:
     refuse_unknown(request, ())
 
 
-async def known_fields(request: Request) -> None:
-    """Raise UnknownName for a field of the form that there is not, BadInput for one given twice."""
-    no_parameters(request)
-    names = [name for name, _ in (await request.form()).multi_items()]
-    known = ("file", *FIELDS)
-    if unknown := next((name for name in names if name not in known), None):
-        raise UnknownName(f"unknown field {unknown[:50]!r}; there are {', '.join(known)}")
-    if twice := next((name for name in known if names.count(name) > 1), None):
-        raise BadInput(f"{twice} was given {names.count(twice)} times; one report is taken at a time")
-
-
-class UploadRoute(AskingRoute):
-    """A route whose body is read no further than uploads may be large."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, with the body counted as it comes."""
-        handle = super().get_route_handler()
-
-        async def limited(request: Request) -> Response:
-            settings: Settings = request.app.state.settings
-            body = Counted(request.receive, (settings.upload_mb << 20) + FIELDS_BYTES)
-            told = request.headers.get("content-length", "")
-            if told.isdecimal() and int(told) > body.most:
-                raise too_large(settings.upload_mb)
-            try:
-                return await handle(Request(request.scope, body.receive))
-            except HTTPException as error:
-                if body.over:
-                    raise too_large(settings.upload_mb) from error
-                if isinstance(error.__cause__, OSError) and error.__cause__.errno == ENOSPC:
-                    raise DiskFull("the server has no room for the file; try again later") from error
-                if error.status_code == 400:
-                    raise BadInput(f"the form cannot be read: {error.detail}; send multipart/form-data") from error
-                raise
-
-        return limited
-
-
-class Counted:
-    """A body that breaks off where it is larger than `most` bytes."""
-
-    def __init__(self, receive: Receive, most: int) -> None:
-        self.most = most
-        self.over = False
-        self._receive = receive
-        self._size = 0
-
-    async def receive(self) -> Message:
-        """The next piece. Raises ValueError where they are too many."""
-        message = await self._receive()
-        self._size += len(message.get("body", b""))
-        if self._size > self.most:
-            self.over = True
-            raise ValueError("too large")
-        return message
-
-
-uploads = APIRouter(route_class=UploadRoute)
-
 QUEUE_ERRORS = (IndexBusy, IndexDamaged, DiskFull)
 ASKED_ERRORS = (UnknownName, QueueFull, *QUEUE_ERRORS)
 
@@ -182,37 +110,6 @@ def accepted(*kinds: type[KbError]) -> dict[int | str, dict[str, Any]]:
 def listed(model: type[Record], *kinds: type[KbError]) -> dict[int | str, dict[str, Any]]:
     """What an endpoint that reads the queue answers with, for OpenAPI."""
     return answers(model, *QUEUE_ERRORS, *kinds)
-
-
-@uploads.post(
-    "/v1/documents",
-    tags=["jobs"],
-    status_code=202,
-    responses=accepted(BadInput, UploadTooLarge, WrongType),
-    dependencies=[Depends(known_fields)],
-)
-def upload(
-    request: Request,
-    response: Response,
-    runner: OfRunner,
-    caller: Caller,
-    file: Annotated[UploadFile, File(description="A PDF, Word (.docx), text or Markdown file; its content counts.")],
-    title: Annotated[Words, Form(description="Title of the report; found in it unless given.")] = None,
-    publisher: Annotated[Words, Form(description="Who published it.")] = None,
-    year: Annotated[int | None, Form(ge=1900, le=2100, description="Year of the report.")] = None,
-    kind: Annotated[Literal["年报", "季报", "白皮书", "研究报告", "其他"] | None, Form(description="Its kind.")] = None,
-    author: Annotated[Words, Form(description="Who wrote it, for citations.")] = None,
-    place: Annotated[Words, Form(description="Where it was published, for citations.")] = None,
-    url: Annotated[str | None, Form(max_length=1000, description="Where it can be read, for citations.")] = None,
-) -> JobDetail:
-    """Bring a report into the index: the answer is a job, and the report is found once that is done.
-
-    A file of a name that was uploaded before replaces that report; one whose content is there already changes nothing.
-    """
-    settings: Settings = request.app.state.settings
-    given = dict(zip(FIELDS, (title, publisher, year, kind, author, place, url), strict=True))
-    known: dict[str, object] = {name: value for name, value in given.items() if value is not None}
-    return told_of(runner, response, submit(runner.queue, settings, file.file, file.filename or "", known, caller))
 
 
 @router.delete(

@@ -21,7 +21,6 @@ import json
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,7 +32,6 @@ from dataclasses import dataclass, field
 from itertools import cycle, product
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
 from urllib.parse import urlencode
 
 import gevent
@@ -43,8 +41,8 @@ from encoder_alone import EncoderAlone
 from locust import FastHttpUser, constant, task
 from locust.env import Environment
 from locust.exception import StopUser
+from served import KB, READY, serving
 
-KB = [sys.executable, "-m", "kb.cli"]
 BESIDE = ("search", "ask")
 COMPARED = (1, 8)
 """Clients for whom searches and the encoder alone take turns."""
@@ -55,8 +53,6 @@ SAMPLED = 10.0
 """Seconds between two looks at the server's memory."""
 EARLY = 300.0
 """The memory at the end is compared with that after so many seconds; after a sixth of a shorter run."""
-READY = 120.0
-"""Seconds that the server may take until it is ready."""
 WANTED = {"of the encoder": 0.7, "p99 of p50": 10.0, "memory": 1.2}
 
 BEFORE = ("", "请问", "想了解", "材料里提到", "报告中")
@@ -121,45 +117,11 @@ def resident(process: psutil.Process) -> int:
         return 0
 
 
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
-def serving(index: Path) -> Iterator[Server]:
-    """`kb serve` over an index, ready for questions; ended at the end."""
-    port = free_port()
-    log = tempfile.TemporaryFile("w+")
-    process = subprocess.Popen([*KB, "serve", "--port", str(port), "--index", str(index)], stdout=log, stderr=log)
-    server = Server(f"http://127.0.0.1:{port}", psutil.Process(process.pid))
-    try:
-        wait_until_ready(port, process)
-        yield server
-    finally:
-        process.terminate()
-        process.wait(30)
-        log.seek(0)
-        told = [line for line in log.read().splitlines() if "Error" in line or "Traceback" in line]
-        if told:
-            print(f"the server told of errors, the first: {told[0]}")
-        log.close()
-
-
-def wait_until_ready(port: int, process: subprocess.Popen[Any]) -> None:
-    """Wait for /readyz."""
-    from urllib.request import urlopen
-
-    end = time.monotonic() + READY
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            if urlopen(f"http://127.0.0.1:{port}/readyz", timeout=READY).status == 200:
-                return
-        except OSError:
-            time.sleep(0.2)
-    sys.exit("the server does not become ready")
+def watched(index: Path) -> Iterator[Server]:
+    """`kb serve` over an index, ready for questions, whose memory can be looked at."""
+    with serving(index) as (address, process):
+        yield Server(address, psutil.Process(process.pid))
 
 
 # the clients
@@ -296,7 +258,7 @@ def measure_speed(options: argparse.Namespace, index: Path, folder: Path) -> boo
     """Print how fast answers come, and how that compares with the encoder alone; whether that is as wanted."""
     questions, fresh = varied(read_gold(options.gold)), list(varied(read_gold(options.gold)))
     reports = sorted(options.folder.glob("*.pdf"))
-    with serving(index) as server, EncoderAlone.started(index) as encoder:
+    with watched(index) as server, EncoderAlone.started(index) as encoder:
         ask_for(server, (path_of("search", q=question) for question in questions), 2, 3)  # warms up
         encoder.rate(fresh, 1, 2)
         print(
@@ -430,7 +392,7 @@ def further_of(folder: Path) -> Path:
 def run_mixed(options: argparse.Namespace, index: Path) -> bool:
     """Run everything at once, print what is judged, and tell whether it held."""
     further, chosen = further_of(options.folder), random.Random(2017)
-    with serving(index) as server:
+    with watched(index) as server:
         must_run_kb(index, "ingest", str(further))
         paths = mixed_paths(server, read_gold(options.gold))
         having = {path: get(server, path) for path in paths}
@@ -438,7 +400,7 @@ def run_mixed(options: argparse.Namespace, index: Path) -> bool:
         known = Known({path: get(server, path) for path in paths}, having)
         differ = sum(known.without[path] != known.having[path] for path in paths)
         print(f"{len(paths)} requests, of which {differ} are answered otherwise with {further.name}", flush=True)
-    with serving(index) as server:
+    with watched(index) as server:
         memory: list[tuple[float, float]] = []
         sampler = gevent.spawn(sample_memory, server, memory)
         requests = (chosen.choice(paths) for _ in cycle([0]))

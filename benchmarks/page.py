@@ -6,17 +6,14 @@ python benchmarks/page.py --index INDEX; the server is started on a port of its 
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 
 import httpx
 from playwright.sync_api import Page, Response, expect, sync_playwright
+from served import serving
 
 QUESTIONS = (
     "银行怎么解决金融科技人才短缺",
@@ -34,10 +31,10 @@ DRAWN = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimati
 def main() -> None:
     """Measure and print."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--index", default="index")
+    parser.add_argument("--index", type=Path, default=Path("index"))
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    with serving(given.index) as address, sync_playwright() as playwright:
+    with serving(given.index) as (address, _), sync_playwright() as playwright:
         chromium = os.environ.get("KB_CHROMIUM") or shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -57,34 +54,6 @@ def main() -> None:
     print(f"slowest of {len(times):3}             {max(time[0] for time in times):6.0f} ms")
     print(f"all excerpts and facets    {excerpts:6.0f} ms")
     print(f"weight: first view {first / 1000:.0f} kB; the heaviest answer {heaviest / 1000:.0f} kB more (uncompressed)")
-
-
-@contextmanager
-def serving(index: str) -> Iterator[str]:
-    """A server over an index, when it is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen([sys.executable, "-m", "kb.cli", "serve", "--index", index, "--port", str(port)])
-    address = f"http://127.0.0.1:{port}"
-    try:
-        until = time.monotonic() + 60
-        while not is_ready(address):
-            if time.monotonic() > until or server.poll() is not None:
-                sys.exit(f"the server over {index} does not start")
-            time.sleep(0.2)
-        yield address
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def is_ready(address: str) -> bool:
-    """Whether the server answers."""
-    try:
-        return httpx.get(f"{address}/readyz", timeout=30).is_success
-    except httpx.TransportError:
-        return False
 
 
 def weigh(response: Response, weights: list[int]) -> None:

@@ -40,22 +40,24 @@ class Asked:
 
     def having(self, name: str, value: object) -> "Asked":
         """The same with one more filter."""
-        values = dict.fromkeys([*getattr(self.filters, name), value])
-        return replace(self, filters=replace(self.filters, **{name: tuple(values)}))
+        return self.setting(name, *dict.fromkeys([*getattr(self.filters, name), value]))
 
     def lacking(self, name: str, value: object) -> "Asked":
         """The same without one filter."""
-        values = tuple(each for each in getattr(self.filters, name) if each != value)
-        return replace(self, filters=replace(self.filters, **{name: values}))
+        return self.setting(name, *(each for each in getattr(self.filters, name) if each != value))
 
     def toggled(self, name: str, value: object) -> "Asked":
         """The same with a filter, or without it where it is set."""
         return self.lacking(name, value) if value in getattr(self.filters, name) else self.having(name, value)
 
     def narrowed(self, name: str, value: object) -> "Asked":
-        """The same with one value of a filter in the place of what it was."""
-        narrowed: dict[str, Any] = {name: (value,)}
-        return replace(self, filters=replace(self.filters, **narrowed)) if value else self
+        """The same with one value of a filter in the place of what it was; as it is for an empty one."""
+        return self.setting(name, value) if value else self
+
+    def setting(self, name: str, *values: object) -> "Asked":
+        """The same with these values of a filter in the place of what it was."""
+        filters: dict[str, Any] = {name: values}
+        return replace(self, filters=replace(self.filters, **filters))
 
     def only(self, **filters: object) -> "Asked":
         """The same question with these filters in place of all."""

@@ -33,15 +33,25 @@ class Facet:
 
 def matches(finding: Finding, wanted: Filters, reports: Sequence[str], leaving: str = "") -> bool:
     """Whether a finding has what the filters want, by canonical names; `leaving` one of them out."""
-    has: Mapping[str, Sequence[object]] = {
-        "bank": (finding.bank,),
-        "dimension": (finding.passage.dimension,),
+    asked = {name: wanted_of(name, wanted, reports) for name in FILTERS if name != leaving}
+    return all(not values or not values.isdisjoint(values_of(name, finding)) for name, values in asked.items())
+
+
+def wanted_of(name: str, wanted: Filters, reports: Sequence[str]) -> set[object]:
+    """What is asked for of one filter, as `values_of` gives it."""
+    return set(reports if name == "report" else getattr(wanted, name))
+
+
+def values_of(name: str, finding: Finding) -> list[object]:
+    """The values of a finding for one filter."""
+    found: Mapping[str, Iterable[object]] = {
+        "bank": [finding.bank],
+        "dimension": [finding.passage.dimension],
         "topic": finding.passage.topics,
-        "year": (finding.document.year,),
-        "report": (finding.document.id,),
+        "year": [finding.document.year],
+        "report": [finding.document.id],
     }
-    asked = {name: getattr(wanted, name) for name in FILTERS} | {"report": reports}
-    return all(not values or not set(values).isdisjoint(has[name]) for name, values in asked.items() if name != leaving)
+    return [value for value in found[name] if value]
 
 
 def facets_of(
@@ -55,9 +65,9 @@ def facets_of(
     ]
 
 
-def counted(name: str, findings: Iterable[Finding], known: Filters, reports: Sequence[str]) -> Counter[tuple[str, str]]:
-    """How many excerpts have each value, as the filter takes it and as people read it; what says the same once."""
-    groups: dict[tuple[str, str], set[int]] = {}
+def counted(name: str, findings: Iterable[Finding], known: Filters, reports: Sequence[str]) -> Counter[object]:
+    """How many excerpts have each value; what says the same once."""
+    groups: dict[object, set[int]] = {}
     for finding in findings:
         if matches(finding, known, reports, leaving=name):
             for value in values_of(name, finding):
@@ -65,42 +75,22 @@ def counted(name: str, findings: Iterable[Finding], known: Filters, reports: Seq
     return Counter({value: len(group) for value, group in groups.items()})
 
 
-def values_of(name: str, finding: Finding) -> list[tuple[str, str]]:
-    """The values of a finding for one filter, each with what it is called."""
-    passage, document = finding.passage, finding.document
-    if name == "report":
-        return [(document.id, document.title)]
-    found: Mapping[str, Iterable[object]] = {
-        "bank": [finding.bank],
-        "dimension": [passage.dimension],
-        "topic": passage.topics,
-        "year": [document.year],
-    }
-    return [(str(value), str(value)) for value in found[name] if value]
-
-
 def choices(
     name: str,
-    counts: Counter[tuple[str, str]],
+    counts: Counter[object],
     asked: Asked,
     known: Filters,
     reports: Sequence[str],
     labels: Mapping[str, str],
 ) -> Iterator[Choice]:
-    """The values of a facet: years by time, all others by count."""
-    chosen = {str(value) for value in (reports if name == "report" else getattr(known, name))}
+    """The values of a facet: years by time, all others by count. Choosing one that is chosen takes all of its facet
+    back, which may be named otherwise than they are."""
+    chosen = wanted_of(name, known, reports)
     ordered = counts.most_common()
     if name == "year":
-        ordered.sort(reverse=True)
+        ordered.sort(key=lambda one: str(one[0]), reverse=True)
     most = max(counts.values(), default=1)
-    for (value, label), count in ordered:
-        given = int(value) if name == "year" else value
-        then = clear(asked, name) if value in chosen else asked.having(name, given)
-        yield Choice(value, labels.get(value, label), count, count / most, value in chosen, then.address())
-
-
-def clear(asked: Asked, name: str) -> Asked:
-    """The question without the filters of one name: they may be named otherwise than their values are."""
-    for value in getattr(asked.filters, name):
-        asked = asked.lacking(name, value)
-    return asked
+    for value, count in ordered:
+        then = asked.setting(name) if value in chosen else asked.having(name, value)
+        written = str(value)
+        yield Choice(written, labels.get(written, written), count, count / most, value in chosen, then.address())

@@ -1,13 +1,13 @@
 """One passage where it stands: its page, its neighbours there, why it was found, what its tags come from."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from api.page.asked import Asked
 from api.page.excerpts import Excerpt, of_citation
 from kb.cite import cite
+from kb.embed import Embedded
 from kb.links import successor
-from kb.records import Field, Hit, HitScores, Tag
+from kb.records import Field, Hit, Tag
 from kb.search import Library
 from kb.show import FIELDS, SOURCES
 from kb.store import StoredPassage
@@ -19,19 +19,16 @@ LEAD = 36
 """Characters of the other passages of a page that are shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Why:
-    """How a passage was found: its place among the best, and its scores."""
+def passage_context(
+    library: Library, asked: Asked, row: Embedded | None, identity: str, page: int, place: str
+) -> dict[str, Any]:
+    """What the view of a passage shows, on one of its report's pages; `row` is the question embedded, None without one.
 
-    rank: int
-    scores: HitScores
-
-
-def passage_context(library: Library, asked: Asked, identity: str, page: int, place: str) -> dict[str, Any]:
-    """What the view of a passage shows, on one of its report's pages. Raises NotFound."""
+    Raises NotFound.
+    """
     store = library.store
     stored = store.passage(identity)
-    found = hit_for(library, asked, identity)
+    found = hit_for(library, asked, row, identity) if row else None
     excerpt = excerpt_of(library, stored, found, place)
     here = page or excerpt.source.pages[0]
     here = min(max(here, 1), max(stored.document.page_count, 1))
@@ -43,7 +40,7 @@ def passage_context(library: Library, asked: Asked, identity: str, page: int, pl
         "page": here,
         "problem": problems.get(here, ""),
         "beside": [(each, each.text[:LEAD]) for each in beside],
-        "why": Why(found.rank, found.scores) if found and found.scores else None,
+        "why": found,
         "tags": [
             (FIELDS[tag.field], tag, reasons(tag)) for tag in stored.passage.tags if tag.field is not Field.MENTION
         ],
@@ -54,11 +51,10 @@ def passage_context(library: Library, asked: Asked, identity: str, page: int, pl
     }
 
 
-def hit_for(library: Library, asked: Asked, identity: str) -> Hit | None:
-    """How a question found a passage, or one that says the same; None where it is not among the best."""
-    if not asked.question:
-        return None
-    result = library.search(asked.question, LOOKED_AT, asked.filters, explain=True)
+def hit_for(library: Library, asked: Asked, row: Embedded, identity: str) -> Hit | None:
+    """How a question found a passage, or one that says the same, with its scores; None where it is not among the
+    best."""
+    result = library.search_row(asked.question, row, LOOKED_AT, asked.filters, explain=True)
     return next(
         (hit for hit in result.hits if identity in (hit.passage.id, *(twin.passage.id for twin in hit.also))), None
     )

@@ -35,6 +35,12 @@ def english() -> Mapping[str, str]:
     return table
 
 
+@cache
+def script_words(in_english: bool) -> Markup:
+    """The same as JSON for the scripts; nothing where they speak Chinese."""
+    return Markup(json.dumps(english() if in_english else {}, ensure_ascii=False).replace("<", "\\u003c"))
+
+
 def say_chinese(text: str, *values: object) -> str:
     """The text, with its values filled in."""
     return text.format(*values) if values else text
@@ -80,12 +86,11 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
     """A template as response."""
     in_english = speaks_english(request)
     theme = request.cookies.get(THEME, "")
-    words = json.dumps(english() if in_english else {}, ensure_ascii=False).replace("<", "\\u003c")
     base = {
         "_": speech(request),
         "language": "en" if in_english else "zh-CN",
         "theme": theme if theme in THEMES else "",
-        "words_for_scripts": Markup(words),
+        "words_for_scripts": script_words(in_english),
         "path": request.url.path,
         "can_write": can_write(request),
         "caller": getattr(request.state, "caller", ""),

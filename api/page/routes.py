@@ -1,7 +1,9 @@
 """The views: question, evidence, banks, grid, cases, library. Parameters → kb → a template."""
 
 import time
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
@@ -14,14 +16,18 @@ from api.page.facets import facets_of, matches
 from api.page.passage import passage_context
 from api.page.render import render, speech
 from api.routes import Name, OfShelf, PassageId, ReadFilters, describe_documents, describe_failure, refuse_unknown
-from kb.answer import ask
+from kb.answer import ask_row
 from kb.bank_profile import bank_profile
+from kb.catalogue import Part
+from kb.embed import Embedded
 from kb.errors import IndexMissing, NothingMatches
-from kb.evidence import gather
+from kb.evidence import gather_row
 from kb.grid import Columns, Rows, make_grid
 from kb.holdings import bank_entries, browse, holdings
 from kb.records import Filters
-from kb.search import MAX_QUERY, Library
+from kb.search import MAX_QUERY, Library, check_question
+
+T = TypeVar("T")
 
 views = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -43,6 +49,7 @@ COMPARED = 4
 GRID_ROWS = 30
 
 Number = Annotated[int, Query(ge=0, le=10**6)]
+From = Annotated[int, Query(alias="from", ge=0, le=10**6)]
 Words = Annotated[str, Query(max_length=MAX_QUERY)]
 PassageOf = Annotated[str, Query(max_length=200)]
 Place = Annotated[str, Query(pattern=r"^(\d{1,6}-\d{1,6})?$")]
@@ -78,9 +85,19 @@ def about(asked: Asked, library: Library) -> dict[str, Any]:
     return {"asked": asked, "question": asked.question, "kept": asked.pairs, "labels": labels_of(library)}
 
 
-def last_page(total: int) -> int:
-    """Where the last page of a list begins, for who asks for one behind it."""
-    return (total - 1) // SHOWN * SHOWN
+def row_of(library: Library, asked: Asked) -> Embedded:
+    """The question embedded, once for all that a view asks with it. Raises BadQuery."""
+    check_question(asked.question)
+    return library.embed([asked.question])[0]
+
+
+def page_of(find: Callable[[Filters, int, int], Part[T]], filters: Filters, start: int) -> tuple[Part[T], int]:
+    """What a list has from `start` on, or on its last page for who asks for one behind it; and where that begins."""
+    found = find(filters, SHOWN, start)
+    if found.items or not start:
+        return found, start
+    last = (found.total - 1) // SHOWN * SHOWN
+    return find(filters, SHOWN, last), last
 
 
 @views.get("/")
@@ -92,25 +109,23 @@ def search_view(
     passage: PassageOf = "",
     page: Number = 0,
     at: Place = "",
-    start: Annotated[int, Query(alias="from", ge=0, le=10**6)] = 0,
+    start: From = 0,
 ) -> HTMLResponse:
     """A question with its answer; passages that match filters; one passage; or what can be asked."""
     begun = time.perf_counter()
     try:
         with shelf.borrow() as library:
             context = about(asked, library)
+            row = row_of(library, asked) if asked.question else None
             if passage:
-                context |= passage_context(library, asked, passage, page, at)
-            if asked.question:
-                answer = ask(library, asked.question, asked.filters)
+                context |= passage_context(library, asked, row, passage, page, at)
+            if row:
+                answer = ask_row(library, asked.question, row, asked.filters)
                 metrics.asked(answer)
                 context |= {"answer": answer, "groups": by_bank(answer), "nearest": list(map(of_hit, answer.nearest))}
                 context |= {"words": library.words_of(asked.question)}
             elif asked.filters:
-                found = browse(library.catalogue, asked.filters, SHOWN, start)
-                if start and not found.items:
-                    start = last_page(found.total)
-                    found = browse(library.catalogue, asked.filters, SHOWN, start)
+                found, start = page_of(partial(browse, library.catalogue), asked.filters, start)
                 context |= {"browsed": [of_stored(one) for one in found.items], "total": found.total, "start": start}
             elif not passage:
                 context |= {"documents": describe_documents(library.store, library.store.documents())}
@@ -132,16 +147,15 @@ def excerpts_part(
     with shelf.borrow() as library:
         context = about(asked, library)
         asked = Asked("/", asked.question, asked.filters)
-        evidence = gather(library, asked.question, Filters())
-        found = pool(evidence, ask(library, asked.question, None, MOST_BANKS, MOST_POINTS))
+        row = row_of(library, asked)
+        evidence = gather_row(library, asked.question, row, Filters())
+        found = pool(evidence, ask_row(library, asked.question, row, Filters(), MOST_BANKS, MOST_POINTS))
         known, reports = library.catalogue.resolve(asked.filters)
         strong = of_findings(one for one in found if matches(one, known, reports))
-        said = {one.passage.id for one in strong}
-        weak = of_findings(one for one in evidence.weak if matches(one, known, reports) and one.passage.id not in said)
+        weak = unsaid(of_findings(one for one in evidence.weak if matches(one, known, reports)), strong)
+        beyond = unsaid(within_filters(library, asked, row), strong + weak)
         facets = facets_of(found, asked, known, reports, context["labels"])
-        said = {one.passage.id for one in (*strong, *weak)}
-        beyond = [one for one in within_filters(library, asked) if one.passage.id not in said]
-        nearest = [] if strong or beyond else nearest_passages(library, asked)
+        nearest = [] if strong or beyond else nearest_passages(library, asked, row)
         words = library.words_of(asked.question)
     totals = len(strong), len(weak)
     if not all:
@@ -160,18 +174,26 @@ def excerpts_part(
     )
 
 
-def within_filters(library: Library, asked: Asked) -> list[Excerpt]:
+def unsaid(excerpts: Iterable[Excerpt], listed: Iterable[Excerpt]) -> list[Excerpt]:
+    """Excerpts of passages that are not listed before."""
+    said = {one.passage.id for one in listed}
+    return [one for one in excerpts if one.passage.id not in said]
+
+
+def within_filters(library: Library, asked: Asked, row: Embedded) -> list[Excerpt]:
     """What the answer has where it looks among the passages that match the filters alone: there, more stands out."""
     if not asked.filters:
         return []
-    answer = ask(library, asked.question, asked.filters, MOST_BANKS, MOST_POINTS)
-    points = [point for one in answer.evidence for point in one.points]
-    return list({point.citation.passage_id: of_point(point) for point in reversed(points)}.values())[::-1]
+    answer = ask_row(library, asked.question, row, asked.filters, MOST_BANKS, MOST_POINTS)
+    found: dict[str, Excerpt] = {}
+    for point in (point for one in answer.evidence for point in one.points):
+        found.setdefault(point.citation.passage_id, of_point(point))
+    return list(found.values())
 
 
-def nearest_passages(library: Library, asked: Asked) -> list[Excerpt]:
+def nearest_passages(library: Library, asked: Asked, row: Embedded) -> list[Excerpt]:
     """The best passages that match the filters, whatever they are worth."""
-    return list(map(of_hit, library.search(asked.question, NEAREST, asked.filters).hits))
+    return list(map(of_hit, library.search_row(asked.question, row, NEAREST, asked.filters).hits))
 
 
 @views.get("/evidence/{id}")
@@ -186,7 +208,8 @@ def evidence_part(
     """The panel of one passage: its page, its place, why it was found, its tags."""
     with shelf.borrow() as library:
         context = about(Asked("/", asked.question, asked.filters), library)
-        context |= passage_context(library, asked, id, page, at)
+        row = row_of(library, asked) if asked.question else None
+        context |= passage_context(library, asked, row, id, page, at)
         words = library.words_of(asked.question) if asked.question else ()
     return render(request, "evidence.html", **context, words=words)
 
@@ -254,17 +277,14 @@ def cases_view(
     request: Request,
     shelf: OfShelf,
     asked: Annotated[Asked, read_asked("from")],
-    start: Annotated[int, Query(alias="from", ge=0, le=10**6)] = 0,
+    start: From = 0,
 ) -> HTMLResponse:
     """Cases as cards."""
     say = speech(request)
     with shelf.borrow() as library:
         context = about(asked, library)
         try:
-            found = library.catalogue.cases(asked.filters, SHOWN, start)
-            if start and not found.items:
-                start = last_page(found.total)
-                found = library.catalogue.cases(asked.filters, SHOWN, start)
+            found, start = page_of(library.catalogue.cases, asked.filters, start)
         except NothingMatches:
             found = None
         banks = [(entry.name, entry.name) for entry in bank_entries(library.catalogue) if entry.cases]
@@ -281,7 +301,6 @@ def library_view(request: Request, shelf: OfShelf, asked: Annotated[Asked, read_
         with shelf.borrow() as library:
             documents = describe_documents(library.store, library.store.documents())
             failures = [describe_failure(failure) for failure in library.store.failures()]
-            generation = library.generation
     except IndexMissing:
-        documents, failures, generation = [], [], 0
-    return render(request, "library.html", asked=asked, documents=documents, failures=failures, generation=generation)
+        documents, failures = [], []
+    return render(request, "library.html", asked=asked, documents=documents, failures=failures)

@@ -1,6 +1,6 @@
 // The basket: quotes gathered over several searches, kept in the browser, ordered, noted, and given out with sources.
 
-import { api, at, copy, el, kept, send, t, tell } from "./common.js";
+import { at, copy, el, kept, send, t, tell } from "./common.js";
 
 const SHOWN = new Set(["txt", "md", "gbt7714", "bibtex"]);
 const key = ({ passage_id: id, quote }) => `${id}\n${quote}`;
@@ -19,11 +19,18 @@ const itemOf = ({ dataset }) => ({ passage_id: dataset.passage, quote: dataset.q
 /** Puts an excerpt into the basket, or takes it out again. */
 export function toggleTaken(excerpt) {
   const [item, items] = [itemOf(excerpt), read()];
-  const without = items.filter((one) => key(one) !== key(item));
-  if (items.some((one) => key(one) === key(item) && one.note) && !confirm(t("取出这条摘录和它的笔记？"))) return;
-  const taken = without.length === items.length;
-  write(taken ? [...items, item] : without);
+  const taken = !items.some((one) => key(one) === key(item));
+  if (taken) write([...items, item]);
+  else if (!remove(item)) return;
   tell(taken ? t("已放进摘录篮") : t("已从摘录篮取出"));
+}
+
+/** Takes a quote out, one with a note only where its user says so; whether it went. */
+function remove(item) {
+  const [items, same] = [read(), (one) => key(one) === key(item)];
+  if (items.find(same)?.note && !confirm(t("取出这条摘录和它的笔记？"))) return false;
+  write(items.filter((one) => !same(one)));
+  return true;
 }
 
 /** The reference of an excerpt by GB/T 7714. */
@@ -55,8 +62,7 @@ export function toggleBasket(open = at("basket").hidden) {
 }
 
 function takeOut(item, place) {
-  if (read().find((one) => key(one) === key(item))?.note && !confirm(t("取出这条摘录和它的笔记？"))) return;
-  write(read().filter((one) => key(one) !== key(item)));
+  if (!remove(item)) return;
   (at("basket-items").children[place]?.querySelector("button:enabled") ?? at("basket").querySelector(".close")).focus();
 }
 
@@ -113,8 +119,7 @@ function draw() {
 /** The basket as a file of the chosen format; the server checks every quote against its page before. */
 function file(options = {}) {
   const quotes = read().map(({ passage_id, quote, note }) => ({ passage_id, quote, note }));
-  const body = JSON.stringify({ quotes, format: at("basket-format").value });
-  return api("/v1/quotes", { method: "POST", headers: { "Content-Type": "application/json" }, body, ...options });
+  return send("POST", "/v1/quotes", { quotes, format: at("basket-format").value }, options);
 }
 
 async function preview() {

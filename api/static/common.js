@@ -40,8 +40,20 @@ export async function api(address, options = {}) {
 }
 
 /** Sends JSON. */
-export function send(method, address, body) {
-  return api(address, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+export function send(method, address, body, options = {}) {
+  return api(address, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), ...options });
+}
+
+/** A view or a part of one as a document; problems come as views too. Null where the server does not answer. */
+export async function fetchView(address, signal) {
+  try {
+    const response = await fetch(address, { signal, headers: { Accept: "text/html" } });
+    return new DOMParser().parseFromString(await response.text(), "text/html");
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    tell(t("服务没有回应，请确认它在运行。"));
+    return null;
+  }
 }
 
 /** Puts text on the clipboard; also where the page came over plain HTTP, for which browsers have only the old way. */
@@ -72,12 +84,15 @@ export const kept = {
   },
 };
 
+/** The states of a job that has ended. */
+export const ENDED = ["done", "failed", "cancelled"];
+
 /** Gives `then` a job at each of its changes, until it has ended. */
 export function followJob(id, then) {
   const events = new EventSource(`/v1/jobs/${id}/events`);
   events.onmessage = ({ data }) => {
     const job = JSON.parse(data);
-    if (["done", "failed", "cancelled"].includes(job.state)) events.close();
+    if (ENDED.includes(job.state)) events.close();
     then(job);
   };
   events.onerror = async () => {

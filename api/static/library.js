@@ -1,12 +1,11 @@
 // The library: reports are uploaded, read again and removed by jobs, whose progress is drawn as it is told.
 
-import { api, at, el, t, tell } from "./common.js";
+import { ENDED, api, at, el, fetchView, t, tell } from "./common.js";
 
 const TASKS = { ingest: "收录", remove: "移除", correct: "更正标签", reindex: "重读" };
 const STATES = { queued: "等待", running: "进行中", done: "完成", failed: "失败", cancelled: "已取消" };
 const STAGES = { waiting: "等待另一个命令写完", reading: "读取", embedding: "嵌入", storing: "存储" };
 const OUTCOMES = { added: "新收录", replaced: "替换旧版", updated: "更新", moved: "改名", unchanged: "没有变化", removed: "已移除", corrected: "已更正", reindexed: "已重读" };
-const ENDED = ["done", "failed", "cancelled"];
 let events = null;
 
 function progressOf({ stage, pages_done: pages, pages_total: allPages, units_done: units, units_total: allUnits }) {
@@ -108,8 +107,7 @@ function follow() {
 }
 
 async function refreshReports() {
-  const response = await fetch("/library", { headers: { Accept: "text/html" } });
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("reports");
+  const fresh = (await fetchView("/library"))?.getElementById("reports");
   if (fresh && at("reports")) at("reports").replaceWith(fresh);
 }
 

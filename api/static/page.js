@@ -1,6 +1,6 @@
 // The page: views are fetched from the server and put in place without a reload; the panel, the keyboard, light and dark.
 
-import { api, at, copy, el, followJob, send, t, tell } from "./common.js";
+import { api, at, copy, el, fetchView, followJob, send, t, tell } from "./common.js";
 import { connectAsk, remember } from "./ask.js";
 import { connectBasket, cited, markTaken, toggleBasket, toggleTaken } from "./basket.js";
 import { connectLibrary } from "./library.js";
@@ -8,24 +8,13 @@ import { connectLibrary } from "./library.js";
 const main = at("main");
 const VIEWS = /^\/(?:banks(?:\/[^/]+)?|grid|cases|library)?$/;
 let running = new AbortController();
-let shown = ""; // the address whose view is drawn, without what comes after #
+const here = () => location.pathname + location.search;
+let shown = here(); // the address whose view is drawn, without what comes after #
 
 // views
 
-/** Fetches a view or a part of one as a document; problems come as views too. */
-async function fetchView(address, signal) {
-  try {
-    const response = await fetch(address, { signal, headers: { Accept: "text/html" } });
-    return new DOMParser().parseFromString(await response.text(), "text/html");
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    tell(t("服务没有回应，请确认它在运行。"));
-    return null;
-  }
-}
-
 /** Goes to a view: its main part, title and question take the place of the present ones. */
-export async function go(address, { push = true } = {}) {
+async function go(address, { push = true } = {}) {
   running.abort();
   running = new AbortController();
   const { signal } = running;
@@ -34,7 +23,7 @@ export async function go(address, { push = true } = {}) {
     const found = await fetchView(address, signal);
     if (!found) return;
     if (push) history.pushState(null, "", address);
-    shown = location.pathname + location.search;
+    shown = here();
     document.title = found.title;
     main.replaceChildren(...found.getElementById("main").childNodes);
     replaceQuestion(found);
@@ -104,7 +93,7 @@ async function openPanel(address, excerpt = null, how = "pushState") {
   parameters.delete("passage");
   parameters.delete("from");
   history[how](null, "", wanted);
-  shown = wanted.pathname + wanted.search;
+  shown = here();
   choose(id, excerpt);
   panel.hidden = false;
   panel.closest(".search")?.classList.add("with-panel");
@@ -127,7 +116,7 @@ function closePanel() {
   panel.replaceChildren();
   panel.closest(".search").classList.remove("with-panel");
   history.pushState(null, "", address);
-  shown = address.pathname + address.search;
+  shown = here();
   document.querySelector(".excerpt.current")?.focus();
   return true;
 }
@@ -146,21 +135,23 @@ function watchPictures() {
 const excerpts = () => [...document.querySelectorAll(".found .excerpt")];
 const current = () => document.querySelector(".excerpt.current") ?? document.querySelector(".evidence.excerpt");
 
+function setCurrent(excerpt) {
+  document.querySelectorAll(".excerpt.current").forEach((one) => one.classList.remove("current"));
+  excerpt?.classList.add("current");
+}
+
 /** Marks the excerpt that was opened; of an address, the first of its passage, unless one of it is marked already. */
 function choose(id, opened = null) {
   if (!id) return;
   const chosen = opened?.dataset.passage === id ? [opened] : excerpts().filter((one) => one.dataset.passage === id);
-  if (chosen.some((one) => one.classList.contains("current"))) return;
-  document.querySelectorAll(".excerpt.current").forEach((one) => one.classList.remove("current"));
-  chosen[0]?.classList.add("current");
+  if (!chosen.some((one) => one.classList.contains("current"))) setCurrent(chosen[0]);
 }
 
 function step(by) {
   const all = excerpts();
   const next = all[all.findIndex((one) => one.classList.contains("current")) + by] ?? (by > 0 ? all.at(-1) : all[0]);
   if (!next) return;
-  document.querySelectorAll(".excerpt.current").forEach((one) => one.classList.remove("current"));
-  next.classList.add("current");
+  setCurrent(next);
   next.focus({ preventScroll: true });
   next.scrollIntoView({ block: "center" });
   if (at("evidence") && !at("evidence").hidden) openPanel(next.querySelector("a.open").href, next, "replaceState"); // or Back would walk through them all
@@ -193,14 +184,11 @@ function correction(form) {
 // sessions
 
 async function enter(form) {
-  const [field, why] = [at("secret"), at("refused")];
   try {
-    await fetch("/v1/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ key: field.value }) }).then((begun) => {
-      if (!begun.ok) throw new Error({ 401: t("密钥无效或已停用。"), 429: t("尝试次数过多，请稍后再试。") }[begun.status] ?? `HTTP ${begun.status}`);
-    });
+    await send("POST", "/v1/session", { key: at("secret").value });
     location.reload();
   } catch (error) {
-    why.textContent = error.message;
+    at("refused").textContent = { 401: t("密钥无效或已停用。"), 429: t("尝试次数过多，请稍后再试。") }[error.status] ?? error.message;
     form.reset();
   }
 }
@@ -288,7 +276,7 @@ function connect() {
   document.addEventListener("keydown", onKey);
   document.addEventListener("change", ({ target }) => target.form?.id === "narrow" && target.form.requestSubmit());
   addEventListener("popstate", () => {
-    if (location.pathname + location.search !== shown) go(location.href, { push: false }); // else only #… changed
+    if (here() !== shown) go(location.href, { push: false }); // else only #… changed
   });
   at("theme").addEventListener("click", () => {
     const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
@@ -300,7 +288,6 @@ function connect() {
     location.reload();
   });
   at("open-help").addEventListener("click", () => at("help").showModal());
-  shown = location.pathname + location.search;
   connectAsk(go);
   connectBasket();
   if (matchMedia("(pointer: fine)").matches && !location.search && location.pathname === "/" && !at("key")) at("q").focus();

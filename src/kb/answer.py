@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from kb.banks import BankBook, Mention
 from kb.cite import cite
+from kb.embed import Embedded
 from kb.errors import QuoteNotFound
 from kb.gist import gist_of
 from kb.marks import NUMBERED
@@ -65,7 +66,18 @@ def ask(
     Raises BadQuery, UnknownName and NothingMatches.
     """
     check_question(question)
-    row, wanted = library.embed([question])[0], filters or Filters()
+    return ask_row(library, question, library.embed([question])[0], filters or Filters(), banks, points)
+
+
+def ask_row(
+    library: Library,
+    question: str,
+    row: Embedded,
+    wanted: Filters,
+    banks: int | None = None,
+    points: int = MAX_POINTS,
+) -> Answer:
+    """The same for a question that is embedded already."""
     candidates = library.find(question, row, wanted)
     found = library.result(candidates, LOOKED_AT)
     coverage = measure_coverage(library.store)

@@ -1,8 +1,9 @@
 """A bank by any of its names → all that the library holds about it: quotes by dimension, topics, cases, figures."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from kb.banks import BankBook
 from kb.catalogue import Catalogue, Part
@@ -13,6 +14,8 @@ from kb.quotes import MAX_QUOTE
 from kb.records import Citation, Filters, Kind, Passage
 from kb.store import StoredCase, StoredFigure, StoredPassage
 from kb.words import sentences
+
+T = TypeVar("T")
 
 QUOTES = 3
 """How many quotes of a dimension are shown unless told."""
@@ -81,10 +84,11 @@ def bank_profile(
     line = catalogue.bank_names(name)
     filters = Filters(bank=line[:1])
     held = catalogue.store.passages_by_row(catalogue.matching_rows(Filters(bank=line), ()))
-    of_cases, of_figures = held_cases(catalogue, filters, cases), held_figures(catalogue, filters, figures)
+    of_cases = or_none(lambda: catalogue.cases(filters, cases))
+    of_figures = or_none(lambda: catalogue.figures(filters, limit=figures))
     sides = [stored.passage.dimension for stored in held]
     entry = bank_entry(catalogue, line[0], sides, {stored.document.year for stored in held}, of_cases.total)
-    before = banks_before(catalogue.book, line[0])
+    before = catalogue.book.came_from(line[0])
     after = tuple(other for other in line[1:] if other not in before)
     shown: list[DimensionHolding] = []
     dropped = 0
@@ -97,27 +101,10 @@ def bank_profile(
     return BankProfile(entry, before, after, tuple(shown), topics, of_cases, of_figures, dropped)
 
 
-def banks_before(book: BankBook, name: str) -> tuple[str, ...]:
-    """The listed banks that a bank came from, to the first."""
-    line = [name]
-    for each in line:
-        listed = book.bank(each)
-        line += [other for other in (listed.before if listed else ()) if other not in line]
-    return tuple(line[1:])
-
-
-def held_cases(catalogue: Catalogue, filters: Filters, limit: int) -> Part[StoredCase]:
-    """The cases that match, none where there is none."""
+def or_none(found: Callable[[], Part[T]]) -> Part[T]:
+    """What is found, or nothing where nothing matches."""
     try:
-        return catalogue.cases(filters, limit)
-    except NothingMatches:
-        return Part(0, ())
-
-
-def held_figures(catalogue: Catalogue, filters: Filters, limit: int) -> Part[StoredFigure]:
-    """The figures of passages that match, none where there is none."""
-    try:
-        return catalogue.figures(filters, limit=limit)
+        return found()
     except NothingMatches:
         return Part(0, ())
 

@@ -381,13 +381,11 @@ class BankBook:
         Two banks that went into the same one are not of each other's line. An unlisted name has only itself.
         """
         start = self.canonical(name) or name
-        found = [start]
-        for links in (self._after, self._before):
-            line = [start]
-            for each in line:
-                line += [other for other in links.get(each, ()) if other not in line]
-            found += line[1:]
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys((start, *_follow(start, self._after), *self.came_from(start))))
+
+    def came_from(self, name: str) -> tuple[str, ...]:
+        """The listed banks that a bank, by its canonical name, came from, to the first of them."""
+        return _follow(name, self._before)
 
     def words(self) -> tuple[str, ...]:
         """Names, aliases and short forms as words for a segmenter's user dictionary."""
@@ -546,6 +544,14 @@ class BankBook:
                 stem = tail[0] if headline and _is_plain_stem(tail[0]) else ""
             if stem:
                 yield Mention(stem + "银行", start - len(stem), end)
+
+
+def _follow(name: str, links: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """What a name leads to, and what that leads to, to the last; without the name itself."""
+    line = [name]
+    for each in line:
+        line += [other for other in links.get(each, ()) if other not in line]
+    return tuple(line[1:])
 
 
 def _ascii_word(char: str) -> bool:

@@ -9,6 +9,7 @@ from kb.answer import quotes_by_bank
 from kb.banks import BankBook
 from kb.cite import cite
 from kb.diversity import Shingles
+from kb.embed import Embedded
 from kb.errors import QuoteNotFound
 from kb.fusion import BANK_BONUS, Scores, dense_share, standard_scores
 from kb.records import Citation, Document, Filters, Hit, Passage, Sentence, Twin, Understood
@@ -79,9 +80,13 @@ def gather(library: Library, question: str, filters: Filters, cut: float = STAND
     Raises BadQuery, UnknownName, and NothingMatches where no passage matches the other filters.
     """
     check_question(question)
+    return gather_row(library, question, library.embed([question])[0], filters, cut)
+
+
+def gather_row(library: Library, question: str, row: Embedded, filters: Filters, cut: float = STANDS_OUT) -> Evidence:
+    """The same for a question that is embedded already."""
     known, reports = library.catalogue.resolve(filters)
     library.catalogue.matching_rows(replace(known, bank=()), reports)
-    row = library.embed([question])[0]
     found = library.find(question, row, Filters())
     candidates = tuple(found.candidates.rows.tolist())
     result = library.result(found, max(1, len(candidates)))

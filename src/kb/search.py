@@ -1,6 +1,6 @@
 """Question and filters → hits: understood, looked for on both sides, fused, spread, each with its best quote."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from threading import Lock
@@ -215,16 +215,14 @@ class Library:
         every third passage."""
         with self._lock:
             asked = self._understand(query)
-            clues = clues_of(self._bare(query, asked), self._synonyms.current())
-            words = dict.fromkeys(word for clue in clues for way in (clue.words, *clue.others) for word in way)
+            words = words_in(self._clues(query, asked))
             rare = [word for word in words if self._derived.lexical.rarity(word) >= MARKED]
         return (*asked.banks, *rare)
 
     def weigh_words(self, found: Found) -> dict[str, float]:
         """The words of a question, and those of its synonyms, each with its rarity in the corpus."""
-        words = {word for clue in found.clues for way in (clue.words, *clue.others) for word in way}
         with self._lock:
-            return {word: self._derived.lexical.rarity(word) for word in words}
+            return {word: self._derived.lexical.rarity(word) for word in words_in(found.clues)}
 
     def _in_order(self, found: Found) -> tuple[Scores, NDArray[np.int64], dict[int, float]]:
         """The fused scores of the candidates, their rows in the final order, and the reranker's scores of the first."""
@@ -241,7 +239,7 @@ class Library:
         if within is not None:
             allowed = within if allowed is None else np.intersect1d(allowed, within)
         asked = self._understand(query)
-        clues = clues_of(self._bare(query, asked), self._synonyms.current())
+        clues = self._clues(query, asked)
         rarity = {word: self._derived.lexical.rarity(word) for clue in clues for word in clue.words}
         candidates = self._candidates(clues, row.row, asked, allowed)
         found = Found(query, row.row, filters, asked, asked, clues, rarity, candidates)
@@ -284,6 +282,10 @@ class Library:
         """What a question tells, with the banks of which there is no passage."""
         found = understand(query, self.catalogue.book, self._reports)
         return replace(found, absent=tuple(bank for bank in found.banks if not len(self._rows_of_bank(bank))))
+
+    def _clues(self, query: str, understood: Understood) -> list[Clue]:
+        """What to look for."""
+        return clues_of(self._bare(query, understood), self._synonyms.current())
 
     def _bare(self, query: str, understood: Understood) -> str:
         """A question without the banks for which passages get a bonus."""
@@ -349,6 +351,11 @@ class Library:
             to_hit(rank, score, group, units(found.row, group.first.row), words)
             for rank, (score, group) in enumerate(zip(best_first, groups, strict=True), start=1)
         )
+
+
+def words_in(clues: Iterable[Clue]) -> dict[str, None]:
+    """The words of clues and those of their synonyms, each once, in order."""
+    return dict.fromkeys(word for clue in clues for way in (clue.words, *clue.others) for word in way)
 
 
 @lru_cache(maxsize=2)
