@@ -286,6 +286,10 @@ def test_only_what_markdown_takes_for_a_mark_is_left_out(tmp_path: Path, line: s
     assert rows(found) == [{"列": "甲", "值": words}]
 
 
+def test_a_fence_that_nothing_follows_is_read(tmp_path: Path) -> None:
+    assert [block.text for block in written(tmp_path, "银行\n\n~~~", "a.md").blocks] == ["银行"]
+
+
 def test_a_fence_keeps_its_text(tmp_path: Path) -> None:
     found = written(tmp_path, "```\nList<T> a ** b\n`x` [甲](b)\n```\n\n    <b> **c**\n", "a.md")
     assert [[piece.text for piece in block.pieces] for block in found.blocks] == [

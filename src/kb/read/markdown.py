@@ -54,10 +54,12 @@ class Reading:
         `marked` tells that there may be marks in them, which are left out.
         """
         found: list[Piece] = []
-        for number, words in enumerate(contents, first):
-            at = self.text.find(words.strip(), self.starts[number], self.starts[number + 1])
-            if words.strip() and at >= 0:
-                end = at + len(words.strip())
+        for number, words in enumerate(map(str.strip, contents), first):
+            if not words:  # a fence that nothing follows has a line that the text has not
+                continue
+            at = self.text.find(words, self.starts[number], self.starts[number + 1])
+            if at >= 0:
+                end = at + len(words)
                 found += unmarked(self.text, at, end) if marked else [piece_of(self.text, at, end)]
         return found
 
